@@ -1,0 +1,62 @@
+# Every target makes .venv and installs what it needs when that is missing or stale.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .venv/.stamps
+
+.PHONY: help demo test crash check lab bench clean calendars calendars-check calendars-goldens
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(STAMPS)/demo   ## real bars, a backtest, its records and a report
+	$(BIN)/mismartera demo
+
+test: $(STAMPS)/dev    ## the whole test suite
+	$(BIN)/python -m pytest -n 2
+
+crash: $(STAMPS)/dev   ## fifty rounds of kill -9 and half a minute of two writers
+	CRASH_TESTS=full $(BIN)/python -m pytest tests/market_data/test_crashes.py -o log_cli=true -o log_cli_level=INFO
+
+check: $(STAMPS)/dev   ## ruff, mypy --strict and the import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lab: $(STAMPS)/lab     ## JupyterLab on the notebooks
+	$(BIN)/mismartera demo --if-missing
+	$(BIN)/jupyter lab notebooks/01_first_look.ipynb
+
+bench: $(STAMPS)/dev   ## compare with peers and write docs/benchmarks.md
+	$(BIN)/python benchmarks/run.py
+
+calendars: .bench/calendars/complete        ## the packaged calendar rules anew, from their sources
+	.bench/calendars/bin/python tools/make_calendar_rules.py
+
+calendars-goldens: .bench/calendars/complete .bench/calendar-peers/complete ## what tests compare calendars with
+	.bench/calendars/bin/python tools/make_calendar_goldens.py
+	.bench/calendar-peers/bin/python tools/make_us_hours_golden.py
+
+calendars-check: .bench/calendar-peers/complete ## the packaged sessions against other libraries'
+	.bench/calendar-peers/bin/python tools/compare_calendar_peers.py
+
+clean:           ## remove .venv and what tools left
+	rm -rf .venv .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# A stamp is an extra that is installed; it is stale when pyproject.toml is newer.
+$(STAMPS)/demo: EXTRAS = samples
+$(STAMPS)/dev: EXTRAS = dev
+$(STAMPS)/lab: EXTRAS = samples,lab
+$(STAMPS)/%: pyproject.toml | .venv/bin/python
+	@echo "Installing into .venv; the first time takes a minute or two."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	$(BIN)/python -c "from mismartera_analytics.kernels.compiling import compile_kernels; compile_kernels()"
+	@mkdir -p $(@D) && touch $@
+
+# Sources of calendars need versions that differ from ours, so each has an environment of its own.
+.bench/%/complete: tools/%-requirements.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

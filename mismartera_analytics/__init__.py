@@ -1,0 +1,100 @@
+"""Analytics for trading records and market data: positions, orders, PnL, sessions, bars, backtests."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mismartera_analytics.auth import as_user as as_user
+    from mismartera_analytics.auth import authenticate_user as authenticate_user
+    from mismartera_analytics.auth import create_user as create_user
+    from mismartera_analytics.backtesting.run import backtest as backtest
+    from mismartera_analytics.backtesting.strategy import Strategy as Strategy
+    from mismartera_analytics.calendars.lookup import trading_calendar as trading_calendar
+    from mismartera_analytics.calendars.lookup import trading_sessions as trading_sessions
+    from mismartera_analytics.config import configure as configure
+    from mismartera_analytics.config import settings as settings
+    from mismartera_analytics.market_data.audit import audit_bars as audit_bars
+    from mismartera_analytics.market_data.ingest import ingest_bars as ingest_bars
+    from mismartera_analytics.market_data.resampling import resample_bars as resample_bars
+    from mismartera_analytics.market_data.store import BarStore as BarStore
+    from mismartera_analytics.models.database import SessionLocal as SessionLocal
+    from mismartera_analytics.models.database import close_db as close_db
+    from mismartera_analytics.models.database import init_db as init_db
+    from mismartera_analytics.models.database import session_scope as session_scope
+    from mismartera_analytics.performance.summary import performance_summary as performance_summary
+    from mismartera_analytics.queries.explaining import explain as explain
+    from mismartera_analytics.queries.market import bars as bars
+    from mismartera_analytics.queries.profit import pnl as pnl
+    from mismartera_analytics.queries.profit import round_trips as round_trips
+    from mismartera_analytics.queries.records import accounts as accounts
+    from mismartera_analytics.queries.records import fills as fills
+    from mismartera_analytics.queries.records import orders as orders
+    from mismartera_analytics.queries.records import positions as positions
+    from mismartera_analytics.queries.returns import contributions as contributions
+    from mismartera_analytics.queries.returns import returns as returns
+    from mismartera_analytics.queries.sql import sql as sql
+    from mismartera_analytics.queries.taxes import lot_methods as lot_methods
+    from mismartera_analytics.queries.taxes import wash_sales as wash_sales
+    from mismartera_analytics.recording.brokers.importing import import_orders as import_orders
+    from mismartera_analytics.recording.flows import record_flows as record_flows
+    from mismartera_analytics.recording.orders import record_orders as record_orders
+    from mismartera_analytics.recording.reconciling import reconcile as reconcile
+    from mismartera_analytics.recording.refresh import refresh_positions as refresh_positions
+    from mismartera_analytics.reports.tearsheet import tear_sheet as tear_sheet
+
+_HOMES = {
+    "BarStore": "market_data.store",
+    "SessionLocal": "models.database",
+    "Strategy": "backtesting.strategy",
+    "accounts": "queries.records",
+    "as_user": "auth",
+    "audit_bars": "market_data.audit",
+    "authenticate_user": "auth",
+    "backtest": "backtesting.run",
+    "bars": "queries.market",
+    "close_db": "models.database",
+    "configure": "config",
+    "contributions": "queries.returns",
+    "create_user": "auth",
+    "explain": "queries.explaining",
+    "fills": "queries.records",
+    "import_orders": "recording.brokers.importing",
+    "ingest_bars": "market_data.ingest",
+    "init_db": "models.database",
+    "lot_methods": "queries.taxes",
+    "orders": "queries.records",
+    "performance_summary": "performance.summary",
+    "pnl": "queries.profit",
+    "positions": "queries.records",
+    "reconcile": "recording.reconciling",
+    "record_flows": "recording.flows",
+    "record_orders": "recording.orders",
+    "refresh_positions": "recording.refresh",
+    "resample_bars": "market_data.resampling",
+    "returns": "queries.returns",
+    "round_trips": "queries.profit",
+    "session_scope": "models.database",
+    "settings": "config",
+    "sql": "queries.sql",
+    "tear_sheet": "reports.tearsheet",
+    "trading_calendar": "calendars.lookup",
+    "trading_sessions": "calendars.lookup",
+    "wash_sales": "queries.taxes",
+}
+
+__all__ = sorted(_HOMES)
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,340 @@
+"""People: creating them, signing them in, and whose rows the helpers show."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from mismartera_analytics import config
+from mismartera_analytics.errors import (
+    DuplicateError,
+    InvalidInputError,
+    NotAllowedError,
+    UnknownNameError,
+    suggestion,
+)
+from mismartera_analytics.models.database import read_session, session_scope
+from mismartera_analytics.models.user import User
+
+if TYPE_CHECKING:
+    from passlib.context import CryptContext
+    from sqlalchemy.orm import Session
+
+__all__ = [
+    "Identity",
+    "as_user",
+    "authenticate_user",
+    "create_user",
+    "current_user",
+    "find_user",
+    "set_password",
+]
+
+MAX_PASSWORD_BYTES = 72
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose rows are shown: a user, or all of them for a superuser."""
+
+    user_id: int
+    username: str
+    is_superuser: bool
+
+
+_identity: ContextVar[Identity | None] = ContextVar("mismartera_identity", default=None)
+
+
+@functools.lru_cache(maxsize=4)
+def _password_context(rounds: int) -> CryptContext:
+    from passlib.context import CryptContext
+
+    return CryptContext(schemes=["bcrypt"], deprecated="auto", bcrypt__rounds=rounds)
+
+
+def _context() -> CryptContext:
+    return _password_context(config.settings().bcrypt_rounds)
+
+
+@functools.lru_cache(maxsize=4)
+def _hash_of_nobody(rounds: int) -> str:
+    return str(_password_context(rounds).hash("nobody's password"))
+
+
+def _check_text(value: str, *, argument: str) -> None:
+    if not isinstance(value, str) or not value.strip() or value != value.strip():
+        raise InvalidInputError(f"{argument}={value!r} must be text without blanks at its ends.")
+    if len(value) > 100:
+        raise InvalidInputError(f"{argument} has {len(value)} characters; at most 100 are allowed.")
+    if not value.isprintable():
+        raise InvalidInputError(f"{argument}={value!r} holds characters that cannot be printed.")
+
+
+def _is_text(value: object) -> bool:
+    """Return whether a value is text that UTF-8 can hold: no lone surrogate."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _check_password(password: str) -> None:
+    if not isinstance(password, str) or not password:
+        raise InvalidInputError("password is empty; give at least one character.")
+    if not _is_text(password):
+        raise InvalidInputError("password holds half of a character, which no keyboard types.")
+    size = len(password.encode())
+    if size > MAX_PASSWORD_BYTES:
+        raise InvalidInputError(
+            f"password has {size} bytes in UTF-8; bcrypt reads at most {MAX_PASSWORD_BYTES}, so a "
+            f"longer one is refused."
+        )
+    if "\0" in password:
+        raise InvalidInputError(
+            "password holds a NUL character, at which bcrypt would stop reading."
+        )
+
+
+def create_user(
+    username: str,
+    email: str,
+    password: str,
+    *,
+    superuser: bool = False,
+) -> User:
+    """Create a user with a hashed password.
+
+    Parameters
+    ----------
+    username, email
+        Both unique; at most 100 characters.
+    password
+        At most 72 bytes in UTF-8. Only its bcrypt hash is kept.
+    superuser
+        Whether the user sees every row.
+
+    Returns
+    -------
+    User
+        The new row, detached and readable.
+
+    Raises
+    ------
+    DuplicateError
+        If the name or the e-mail is taken.
+    InvalidInputError
+        If a value is empty, too long or unprintable.
+    NotAllowedError
+        If somebody who is not a superuser is signed in by `as_user`.
+
+    Examples
+    --------
+    >>> ma.create_user("ada", "ada@example.com", "correct horse")
+    User(id=2, username='ada')
+    """
+    _check_text(username, argument="username")
+    _check_text(email, argument="email")
+    if "@" not in email[1:-1]:
+        raise InvalidInputError(f"email={email!r} is not an address such as 'ada@example.com'.")
+    _check_password(password)
+    identity = current_user()
+    if identity is not None and not identity.is_superuser:
+        raise NotAllowedError(f"user {identity.username!r} may not create users; a superuser may.")
+    hashed = _context().hash(password)
+    with session_scope() as db_session:
+        _refuse_taken(db_session, username, email)
+        user = User(username=username, email=email, hashed_password=hashed, is_superuser=superuser)
+        try:
+            with db_session.begin_nested():
+                db_session.add(user)
+        except IntegrityError:  # PostgreSQL: somebody else took it since; its text shows the hash
+            _refuse_taken(db_session, username, email)
+            raise
+        db_session.refresh(user)
+    return user
+
+
+def _refuse_taken(db_session: Session, username: str, email: str) -> None:
+    for column, value in ((User.username, username), (User.email, email)):
+        if db_session.scalar(select(func.count()).where(column == value)):
+            raise DuplicateError(f"{column.key}={value!r} is taken; choose another.") from None
+
+
+def set_password(user: str | int | User, password: str) -> None:
+    """Replace a user's password.
+
+    Parameters
+    ----------
+    user
+        A user name, an id or a `User`.
+    password
+        At most 72 bytes in UTF-8. Only its bcrypt hash is kept.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such user.
+    InvalidInputError
+        If the password is empty or too long.
+    NotAllowedError
+        If another user, who is not a superuser, is signed in by `as_user`.
+
+    Examples
+    --------
+    >>> user = ma.create_user("ada", "ada@example.com", "correct horse")
+    >>> set_password("ada", "battery staple")
+    >>> ma.authenticate_user("ada", "battery staple")
+    User(id=2, username='ada')
+    """
+    _check_password(password)
+    found = _permitted(user, otherwise="set another user's password")
+    hashed = _context().hash(password)
+    with session_scope() as db_session:
+        db_session.get_one(User, found.id).hashed_password = hashed
+
+
+def authenticate_user(username: str, password: str) -> User | None:
+    """Return the user if the password is right and the user is active, else None.
+
+    A name that does not exist takes as long as a wrong password.
+
+    Parameters
+    ----------
+    username, password
+        What the person typed.
+
+    Returns
+    -------
+    User or None
+
+    Raises
+    ------
+    DatabaseNotReadyError
+        If the database has no tables yet.
+
+    Examples
+    --------
+    >>> ma.authenticate_user("demo", "wrong") is None
+    True
+    """
+    # A name that cannot be stored is looked up as the empty one, which nobody has.
+    name = username if _is_text(username) and "\0" not in username else ""
+    with read_session() as db_session:
+        user = db_session.scalar(select(User).where(User.username == name))
+    is_right = _verify(password, user.hashed_password if user is not None else "")
+    return user if user is not None and is_right and user.is_active else None
+
+
+def _verify(password: str, hashed: str) -> bool:
+    """Return whether a password has a hash; a hash that cannot be read costs the same time."""
+    is_readable = (
+        _is_text(password) and len(password.encode()) <= MAX_PASSWORD_BYTES and "\0" not in password
+    )
+    tried = password if is_readable else ""
+    context = _context()
+    try:
+        return context.verify(tried, hashed) and is_readable
+    except ValueError:
+        context.verify(tried, _hash_of_nobody(config.settings().bcrypt_rounds))
+        return False
+
+
+def current_user() -> Identity | None:
+    """Return who is signed in by `as_user`; None means no scope: every row is seen."""
+    return _identity.get()
+
+
+@contextlib.contextmanager
+def as_user(user: str | int | User) -> Iterator[Identity]:
+    """Show, inside the ``with`` block, only what belongs to one user; to a superuser everything.
+
+    The scope belongs to the thread or task that opened it. A thread that is started inside the block
+    has none: enter `as_user` there, or run the work in ``contextvars.copy_context()``.
+
+    Parameters
+    ----------
+    user
+        A user name, an id or a `User`.
+
+    Yields
+    ------
+    Identity
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such user; the nearest name is suggested.
+    NotAllowedError
+        If the user is inactive, or somebody who is not a superuser asks for another user.
+
+    Examples
+    --------
+    >>> with ma.as_user("demo"):
+    ...     sorted(ma.positions()["symbol"])
+    ['GOOG', 'IBM']
+    """
+    found = _permitted(user, otherwise="act as another user")
+    if not found.is_active:
+        raise NotAllowedError(f"user {found.username!r} is inactive.")
+    identity = Identity(found.id, found.username, is_superuser=bool(found.is_superuser))
+    token = _identity.set(identity)
+    try:
+        yield identity
+    finally:
+        _identity.reset(token)
+
+
+def _permitted(user: str | int | User, *, otherwise: str) -> User:
+    """Return a user; whoever is signed in and no superuser is refused all others, known or not."""
+    identity = current_user()
+    with read_session() as db_session:
+        found = _lookup(db_session, user)
+        is_own = found is not None and identity is not None and found.id == identity.user_id
+        if identity is not None and not identity.is_superuser and not is_own:
+            raise NotAllowedError(f"user {identity.username!r} may not {otherwise}.")
+        return find_user(db_session, user)
+
+
+def find_user(db_session: Session, user: str | int | User) -> User:
+    """Return the row of a user.
+
+    Parameters
+    ----------
+    db_session
+        Where to look.
+    user
+        A user name, an id or a `User`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such user; the nearest name is suggested.
+    InvalidInputError
+        If `user` is something else.
+
+    Examples
+    --------
+    >>> with ma.SessionLocal() as db_session:
+    ...     find_user(db_session, "demo")
+    User(id=1, username='demo')
+    """
+    found = _lookup(db_session, user)
+    if found is None:
+        names = list(db_session.scalars(select(User.username)))
+        hint = suggestion(user, names) if isinstance(user, str) else ""
+        raise UnknownNameError(f"user={user!r} is not known{hint or '.'}")
+    return found
+
+
+def _lookup(db_session: Session, user: str | int | User) -> User | None:
+    if isinstance(user, str):
+        return db_session.scalar(select(User).where(User.username == user))
+    number = user.id if isinstance(user, User) else user
+    if not isinstance(number, Integral) or isinstance(number, bool):
+        raise InvalidInputError(f"user={user!r} is not a user name, an id or a User.")
+    return db_session.get(User, int(number))

@@ -1,0 +1,257 @@
+"""Settings: where the database and the bars live, from the environment, ``.env`` or `configure`."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mismartera_analytics.errors import ConfigurationError, suggestion
+
+__all__ = ["Settings", "configure", "home", "settings"]
+
+PREFIX = "MISMARTERA_"
+PROJECT_NAME = "mismartera-analytics"
+
+_overrides: dict[str, Any] = {}
+_current: Settings | None = None
+
+
+def home() -> Path:
+    """Return the folder against which relative paths and ``.env`` resolve.
+
+    ``MISMARTERA_HOME`` when set; else the nearest folder, from the current one upwards, that holds a
+    ``.env`` or this project's ``pyproject.toml``; else the current folder.
+
+    Returns
+    -------
+    pathlib.Path
+        An absolute folder. It need not exist.
+
+    Examples
+    --------
+    >>> home().is_absolute()
+    True
+    """
+    named = os.environ.get(PREFIX + "HOME")
+    if named:
+        return Path(named).expanduser().absolute()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".env").is_file() or _names_this_project(folder / "pyproject.toml"):
+            return folder
+    return here
+
+
+def _names_this_project(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            project = tomllib.load(file).get("project", {})
+    except (OSError, tomllib.TOMLDecodeError):
+        return False
+    return bool(project.get("name") == PROJECT_NAME)
+
+
+class Settings(BaseSettings):
+    """The settings in force, immutable; `configure` replaces them.
+
+    Each field is read from the environment variable ``MISMARTERA_<FIELD>``, else from ``.env`` in
+    `home`, else its default is taken. Relative paths are made absolute against `home`.
+
+    Attributes
+    ----------
+    home
+        Folder against which relative paths resolve.
+    database_url
+        SQLAlchemy URL of the database of records.
+    bar_store
+        Folder or ``s3://`` URI of the bar store.
+    reports
+        Folder into which reports are written.
+    cache_mb
+        Upper bound of the cache of decoded bars [MiB].
+    bcrypt_rounds
+        Cost of new password hashes [log2 of iterations].
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=True, env_ignore_empty=True
+    )
+
+    home: Path = Field(default_factory=home)
+    database_url: str = "sqlite:///data/mismartera.db"
+    bar_store: str = "data/bars"
+    reports: Path = Path("reports")
+    cache_mb: int = Field(default=512, ge=0)
+    bcrypt_rounds: int = Field(default=12, ge=4, le=18)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute_home(cls, folder: Path) -> Path:
+        return _under(home(), folder)
+
+    @field_validator("database_url")
+    @classmethod
+    def _absolute_database(cls, url: str, info: Any) -> str:
+        scheme, separator, rest = url.partition("://")
+        if not separator or not scheme:
+            raise ValueError(
+                "expected an SQLAlchemy URL such as 'sqlite:///data/mismartera.db' "
+                "or 'postgresql://user@host/name'"
+            )
+        if scheme == "postgres":
+            scheme = "postgresql"
+        path, question, query = rest.partition("?")
+        is_relative_file = (
+            scheme.split("+")[0] == "sqlite"
+            and path.startswith("/")
+            and not path.startswith("//")
+            and path != "/:memory:"
+            and not path.startswith("/file:")
+            and len(path) > 1
+        )
+        if is_relative_file:
+            path = "/" + str(_under(info.data["home"], path[1:]))
+        return f"{scheme}://{path}{question}{query}"
+
+    @field_validator("bar_store", mode="before")
+    @classmethod
+    def _text_of_path(cls, where: Any) -> Any:
+        return str(where) if isinstance(where, Path) else where
+
+    @field_validator("bar_store")
+    @classmethod
+    def _absolute_store(cls, uri: str, info: Any) -> str:
+        return uri if "://" in uri else str(_under(info.data["home"], uri))
+
+    @field_validator("reports")
+    @classmethod
+    def _absolute_reports(cls, path: Path, info: Any) -> Path:
+        return _under(info.data["home"], path)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Rank the sources: arguments, environment, ``.env``."""
+        return init_settings, env_settings, dotenv_settings
+
+    def __repr__(self) -> str:
+        shown = self.model_dump() | {"database_url": _without_password(self.database_url)}
+        return "Settings(\n" + "".join(f"  {k}={str(v)!r},\n" for k, v in shown.items()) + ")"
+
+    __str__ = __repr__
+
+
+def _under(folder: Path, path: str | Path) -> Path:
+    expanded = Path(path).expanduser()
+    return expanded if expanded.is_absolute() else folder / expanded
+
+
+def _without_password(url: str) -> str:
+    hidden = re.sub(r"^([\w+.-]+:/*[^:@]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", hidden)
+
+
+def _check_names(names: list[str], *, prefix: str, where: str) -> None:
+    allowed = [prefix + (field.upper() if prefix else field) for field in Settings.model_fields]
+    for name in names:
+        if name not in allowed:
+            raise ConfigurationError(
+                f"unknown setting {name!r} in {where}{suggestion(name, allowed) or '.'} "
+                f"Allowed: {', '.join(sorted(allowed))}."
+            )
+
+
+def _load() -> Settings:
+    from dotenv import dotenv_values
+
+    file = home() / ".env"
+    try:
+        in_file = [n for n in dotenv_values(file) if n.upper().startswith(PREFIX)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {file} as UTF-8 text ({error}).") from None
+    _check_names([n.upper() for n in in_file], prefix=PREFIX, where=str(file))
+    in_environment = [n for n in os.environ if n.upper().startswith(PREFIX)]
+    _check_names([n.upper() for n in in_environment], prefix=PREFIX, where="the environment")
+    try:
+        return Settings(_env_file=file, **_overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        shown = _without_password(str(first["input"]))
+        raise ConfigurationError(f"setting {name}={shown!r}: {reason}.") from None
+
+
+def settings() -> Settings:
+    """Return the settings in force, reading them when first asked.
+
+    Returns
+    -------
+    Settings
+        Immutable; paths are absolute. A password in ``database_url`` is not shown when printed.
+
+    Raises
+    ------
+    ConfigurationError
+        If a ``MISMARTERA_`` variable is unknown or its value cannot be used.
+
+    Examples
+    --------
+    >>> settings().reports.is_absolute()
+    True
+    """
+    global _current
+    if _current is None:
+        _current = _load()
+    return _current
+
+
+def configure(**changes: Any) -> Settings:
+    """Change settings for this process, for instance the database in a notebook.
+
+    Parameters
+    ----------
+    **changes
+        Fields of `Settings`. ``None`` returns a field to the environment's value. Without arguments
+        the environment and ``.env`` are read again and earlier changes are dropped.
+
+    Returns
+    -------
+    Settings
+        The settings now in force.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name is unknown or a value cannot be used; the former settings stay in force.
+
+    Examples
+    --------
+    >>> configure(cache_mb=64).cache_mb
+    64
+    >>> configure().cache_mb
+    512
+    """
+    global _current, _overrides
+    _check_names(list(changes), prefix="", where="configure()")
+    previous = _overrides
+    merged = {**previous, **changes} if changes else {}
+    _overrides = {name: value for name, value in merged.items() if value is not None}
+    try:
+        _current = _load()
+    except ConfigurationError:
+        _overrides = previous
+        raise
+    return _current

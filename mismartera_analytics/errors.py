@@ -1,0 +1,166 @@
+"""The one tree of errors.
+
+Every error of the library is a `MismarteraError` and also the builtin that a caller would expect, so
+``except ValueError`` keeps working for those who do not know this module. A message is one sentence
+that names the argument, its value and what is allowed or what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = [
+    "BarsNotFoundError",
+    "CalendarRangeError",
+    "ConfigurationError",
+    "DatabaseBusyError",
+    "DatabaseNotReadyError",
+    "DatabaseUnreachableError",
+    "DuplicateError",
+    "InvalidBarsError",
+    "InvalidInputError",
+    "InvalidOrderError",
+    "MigrationError",
+    "MismarteraError",
+    "MissingDependencyError",
+    "NaiveDatetimeError",
+    "NotAllowedError",
+    "RetiredEngineError",
+    "StorageError",
+    "StrategyError",
+    "UnknownNameError",
+    "suggestion",
+]
+
+
+class MismarteraError(Exception):
+    """Root of every error that the library raises on purpose."""
+
+
+class ConfigurationError(MismarteraError, ValueError):
+    """A setting is unknown or its value cannot be used."""
+
+
+class InvalidInputError(MismarteraError, ValueError):
+    """An argument's value is not allowed."""
+
+
+class NaiveDatetimeError(InvalidInputError):
+    """A datetime without a time zone was given where an instant is asked for."""
+
+
+class InvalidBarsError(InvalidInputError):
+    """Bars break a rule: a price, a volume, a time or a duplicate.
+
+    Attributes
+    ----------
+    bad
+        DataFrame of the bad rows with a column `reason`; None if the frame as a whole is refused.
+    """
+
+    def __init__(self, message: str, *, bad: Any = None) -> None:
+        super().__init__(message)
+        self.bad = bad
+
+
+class InvalidOrderError(InvalidInputError):
+    """An order breaks a rule."""
+
+
+class DuplicateError(InvalidInputError):
+    """A name or key that must be unique exists already."""
+
+
+class UnknownNameError(MismarteraError, LookupError):
+    """A name is not known: a symbol, exchange, account, user or column."""
+
+
+class BarsNotFoundError(UnknownNameError):
+    """A symbol has no bars in the store."""
+
+
+class CalendarRangeError(MismarteraError, LookupError):
+    """A date lies outside the range that a calendar covers."""
+
+
+class NotAllowedError(MismarteraError, PermissionError):
+    """The current user may not see or change this."""
+
+
+class DatabaseUnreachableError(MismarteraError, ConnectionError):
+    """The database cannot be opened or its server does not answer."""
+
+
+class DatabaseNotReadyError(MismarteraError, RuntimeError):
+    """The database lacks tables, is outdated, or comes from a newer version."""
+
+
+class DatabaseBusyError(MismarteraError, TimeoutError):
+    """Another writer held the database for too long, or wrote in between."""
+
+
+class RetiredEngineError(MismarteraError, RuntimeError):
+    """An engine is used after `configure` has switched to another database."""
+
+
+class MigrationError(MismarteraError, RuntimeError):
+    """A migration cannot run from the state that the database is in."""
+
+
+class StorageError(MismarteraError, OSError):
+    """A file or folder cannot be read or written."""
+
+
+class StrategyError(MismarteraError, RuntimeError):
+    """A strategy raised an error; the state it was in is kept.
+
+    Attributes
+    ----------
+    strategy, context
+        As they were when it happened.
+    """
+
+    def __init__(
+        self, message: str, *, strategy: object | None = None, context: object | None = None
+    ) -> None:
+        super().__init__(message)
+        self.strategy = strategy
+        self.context = context
+
+
+class MissingDependencyError(MismarteraError, ImportError):
+    """An optional package is not installed."""
+
+
+def suggestion(name: str, allowed: Iterable[str]) -> str:
+    """Return ``", did you mean 'X'?"`` for the nearest allowed name, or an empty string.
+
+    Parameters
+    ----------
+    name
+        What the caller wrote.
+    allowed
+        The names that would have been accepted.
+
+    Returns
+    -------
+    str
+        Text to append to an error message. Case is ignored when names are compared; swapped letters
+        count as the smallest slip.
+
+    Examples
+    --------
+    >>> suggestion("APPL", ["AAPL", "MSFT"])
+    ", did you mean 'AAPL'?"
+    >>> suggestion("NSYE", ["NSE", "NYSE"])
+    ", did you mean 'NYSE'?"
+    >>> suggestion("zzz", ["AAPL"])
+    ''
+    """
+    folded = name.casefold()
+    by_folded = {candidate.casefold(): candidate for candidate in allowed}
+    swapped = [other for other in by_folded if sorted(other) == sorted(folded)]
+    nearest = difflib.get_close_matches(folded, swapped or by_folded, n=1, cutoff=0.5)
+    return f", did you mean {by_folded[nearest[0]]!r}?" if nearest else ""

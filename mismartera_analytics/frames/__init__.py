@@ -1,0 +1,46 @@
+"""The contract of every DataFrame that leaves the library: columns, dtypes, units and sort order."""
+
+from __future__ import annotations
+
+from mismartera_analytics.frames.contract import SIDES, Column, FrameSpec
+from mismartera_analytics.frames.market import (
+    AUDIT,
+    BARS,
+    CORPORATE_ACTIONS,
+    COVERAGE,
+    FINDINGS,
+    GAPS,
+    HOLIDAYS,
+    INSTRUMENTS,
+    INVENTORY,
+    SESSIONS,
+    VACUUMED,
+    VERSIONS,
+)
+from mismartera_analytics.frames.records import (
+    ACCOUNTS,
+    BREAKS,
+    CASH_FLOWS,
+    FILLS,
+    LOT_METHODS,
+    LOTS,
+    ORDERS,
+    PNL,
+    POSITIONS,
+    TRADES,
+    WASH_SALES,
+)
+from mismartera_analytics.frames.results import (
+    CONTRIBUTIONS,
+    DRAWDOWNS,
+    EQUITY,
+    METRICS,
+    RETURNS,
+)
+
+__all__ = [
+    "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "CORPORATE_ACTIONS",
+    "COVERAGE", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS",
+    "INVENTORY", "LOTS", "LOT_METHODS", "METRICS", "ORDERS", "PNL", "POSITIONS", "RETURNS",
+    "SESSIONS", "SIDES", "TRADES", "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
+]  # fmt: skip

@@ -1,0 +1,85 @@
+"""Contracts of frames about performance: equity, drawdowns and metrics."""
+
+from __future__ import annotations
+
+from mismartera_analytics.frames.contract import FrameSpec, columns
+
+__all__ = ["CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS"]
+
+EQUITY = FrameSpec(
+    "equity",
+    columns(
+        ("timestamp", "instant", "1", "end of the bar at which the account is valued"),
+        ("session", "label", "1", "its session"),
+        ("cash", "float64", "currency", "cash"),
+        ("positions", "float64", "currency", "market value of the positions"),
+        ("equity", "float64", "currency", "cash + positions"),
+        ("drawdown", "float64", "1", "equity over its highest value so far, less one; <= 0"),
+    ),
+    ("timestamp",),
+)
+
+DRAWDOWNS = FrameSpec(
+    "drawdowns",
+    columns(
+        ("depth", "float64", "1", "lowest value over the former high, less one; < 0"),
+        ("peak", "label", "1", "session of the former high, missing for the start of the record"),
+        ("trough", "label", "1", "session of the lowest value"),
+        ("recovery", "label", "1", "session that regained the high, missing while it has not"),
+        ("length", "int64", "sessions", "below the high, from its first session to its last"),
+        ("to_trough", "int64", "sessions", "from the high to the lowest value"),
+        ("to_recovery", "Int64", "sessions", "from the lowest value to the regained high"),
+    ),
+    ("depth",),
+)
+
+METRICS = FrameSpec(
+    "metrics",
+    columns(
+        ("metric", "str", "1", "name of the function that gives it"),
+        ("value", "float64", "see unit", "missing where it is not defined: note says why"),
+        ("unit", "str", "1", "fraction, fraction/year, ratio, sessions, trades, days or currency"),
+        ("convention", "str", "1", "how it was worked out"),
+        ("note", "str", "1", "what a reader must know about this value, empty in most rows"),
+    ),
+    (),
+)
+
+RETURNS = FrameSpec(
+    "returns",
+    columns(
+        ("session", "label", "1", "label of the period's last session"),
+        ("account_id", "Int64", "1", "the account, missing for the total of several"),
+        ("user", "str", "1", "user name of the owner"),
+        ("begin_value", "float64", "currency", "value before the period"),
+        ("flows", "float64", "currency", "what came in less what went out"),
+        ("fees", "float64", "currency", "commissions and fees, positive when paid"),
+        ("total", "float64", "currency", "profit after fees"),
+        ("end_value", "float64", "currency", "begin_value + flows + total"),
+        ("gross_return", "float64", "1", "time-weighted, before commissions and fees"),
+        ("net_return", "float64", "1", "time-weighted, after them"),
+        ("money_weighted", "float64", "1", "internal rate over the period, net"),
+        ("xirr", "float64", "1/year", "the same a year, in years of 365 days"),
+        ("cumulative_return", "float64", "1", "net returns linked so far"),
+        ("benchmark_return", "float64", "1", "of the benchmark over the period"),
+        ("days", "int64", "days", "from the value before the period to its last"),
+        ("note", "str", "1", "why a return is missing, or all internal rates; empty in most rows"),
+        ("currency", "str", "1", "ISO code of the amounts"),
+    ),
+    ("account_id", "session"),
+)
+
+CONTRIBUTIONS = FrameSpec(
+    "contributions",
+    columns(
+        ("session", "label", "1", "label of the period's last session"),
+        ("account_id", "Int64", "1", "the account, missing for the total of several"),
+        ("user", "str", "1", "user name of the owner"),
+        ("symbol", "str", "1", "ticker, missing for the account's cash"),
+        ("total", "float64", "currency", "profit after fees"),
+        ("contribution", "float64", "1", "its part of net_return, linked over the period"),
+        ("net_return", "float64", "1", "of the account: the sum of the contributions"),
+        ("currency", "str", "1", "ISO code of the amounts"),
+    ),
+    ("account_id", "session", "symbol"),
+)

