@@ -1,0 +1,189 @@
+"""How connections are opened on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, StaticPool
+
+from mismartera_analytics.errors import (
+    ConfigurationError,
+    MissingDependencyError,
+    StorageError,
+)
+from mismartera_analytics.models import failures
+
+__all__ = ["for_writing", "make_engine", "read_only"]
+
+BUSY_TIMEOUT = 60.0  # [s]
+_BEGIN = "mismartera_begin"
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            "database_url is not an SQLAlchemy URL; write it as 'sqlite:///data/mismartera.db' or "
+            "'postgresql://user@host/name'."
+        ) from None
+
+
+def _with_password_hidden(url: URL) -> URL:
+    """Move a password from the query to where printing a URL hides it."""
+    password = url.query.get("password")
+    if not isinstance(password, str):
+        return url
+    return url.difference_update_query(["password"]).set(password=password)
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine for `url`; no connection is opened.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL of a SQLite file or a PostgreSQL database.
+
+    Returns
+    -------
+    sqlalchemy.Engine
+
+    Raises
+    ------
+    ConfigurationError
+        If the URL cannot be read or its database is neither SQLite nor PostgreSQL.
+    MissingDependencyError
+        If the driver is not installed.
+    StorageError
+        If the folder of a SQLite file cannot be made.
+    """
+    parsed = _with_password_hidden(_parsed(url))
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigurationError(
+            f"database_url names {parsed.drivername!r}; use 'sqlite' or 'postgresql'."
+        )
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if parsed.get_backend_name() == "sqlite":
+        options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT}
+        if parsed.database in (None, "", ":memory:"):
+            options["poolclass"] = StaticPool
+    else:
+        options["connect_args"] = {"connect_timeout": 10}
+    try:
+        engine = create_engine(parsed, **options)
+    except NoSuchModuleError:
+        raise ConfigurationError(
+            f"database_url names the driver {parsed.drivername!r}, which SQLAlchemy does not know; "
+            f"use 'sqlite' or 'postgresql'."
+        ) from None
+    except ModuleNotFoundError as error:
+        package = error.name or parsed.get_driver_name()
+        wanted = "'mismartera-analytics[postgres]'" if package == "psycopg" else package
+        raise MissingDependencyError(
+            f"the driver of {parsed.drivername!r} is not installed; run: pip install {wanted}."
+        ) from None
+    if engine.dialect.is_async:
+        raise ConfigurationError(
+            f"database_url names the asynchronous driver {parsed.drivername!r}; use 'sqlite' or "
+            f"'postgresql'."
+        )
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", lambda *_: _make_folder(parsed))
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", failures.translate)
+    if not isinstance(engine.pool, StaticPool):
+        event.listen(engine, "connect", _note_process)
+        event.listen(engine, "checkout", _refuse_other_process)
+    return engine
+
+
+def _note_process(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["process"] = os.getpid()
+
+
+def _refuse_other_process(
+    _connection: object, record: ConnectionPoolEntry, proxy: PoolProxiedConnection
+) -> None:
+    """Let a forked process open connections of its own: one connection cannot serve two."""
+    if record.info["process"] != os.getpid():
+        record.dbapi_connection = proxy.dbapi_connection = None  # type: ignore[misc]
+        raise DisconnectionError("the connection was opened before this process was forked")
+
+
+def for_writing(engine: Engine) -> Engine:
+    """Return `engine` with transactions that take SQLite's write lock at their start."""
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+@contextlib.contextmanager
+def read_only(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that refuses to write.
+
+    Yields
+    ------
+    sqlalchemy.engine.Connection
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            yield connection.execution_options(postgresql_readonly=True)
+            return
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("PRAGMA query_only = ON")
+        try:
+            yield connection
+        finally:
+            driver.execute("PRAGMA query_only = OFF")
+
+
+def _make_folder(url: URL) -> None:
+    if url.database in (None, "", ":memory:") or url.database.startswith("file:"):
+        return
+    folder = Path(url.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot make the folder {folder} for the database ({error.strerror}); "
+            f"set MISMARTERA_DATABASE_URL to a place that can be written."
+        ) from None
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite, DDL included
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    _switch_to_wal(connection)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Turn write-ahead logging on; SQLite ignores the busy timeout here, so wait by hand."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            if mode not in ("wal", "memory"):
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "readonly" in str(error) or "unable to open" in str(error):
+                return
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

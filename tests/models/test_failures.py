@@ -1,0 +1,276 @@
+"""A database that fails says one sentence of ours, on both databases, and stays usable."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, select, text
+
+import mismartera_analytics as ma
+from mismartera_analytics.errors import (
+    ConfigurationError,
+    DatabaseBusyError,
+    DatabaseNotReadyError,
+    DatabaseUnreachableError,
+    MismarteraError,
+    NotAllowedError,
+    StorageError,
+)
+from mismartera_analytics.models import Order, User, connections, migrate
+from mismartera_analytics.models import database as db
+
+
+def person(name: str) -> User:
+    return User(username=name, email=f"{name}@example.com", hashed_password="x")
+
+
+def count() -> int:
+    with ma.SessionLocal() as db_session:
+        return len(db_session.scalars(select(User.id)).all())
+
+
+def changed(url: str, **parts: Any) -> str:
+    return make_url(url).set(**parts).render_as_string(hide_password=False)
+
+
+def is_one_sentence(error: BaseException) -> bool:
+    return isinstance(error, MismarteraError) and "\n" not in str(error)
+
+
+class TestNotReady:
+    def test_a_missing_table(self, database_url: str) -> None:
+        with pytest.raises(DatabaseNotReadyError, match=r"'users'.*mismartera db init") as caught:
+            count()
+        assert is_one_sentence(caught.value)
+
+    def test_a_missing_table_while_writing(self, database_url: str) -> None:
+        with (
+            pytest.raises(DatabaseNotReadyError, match=r"'users'.*mismartera db init"),
+            ma.session_scope() as db_session,
+        ):
+            db_session.add(person("ada"))
+
+    @pytest.mark.parametrize(
+        "use",
+        [
+            lambda s: s.scalars(select(Order)).all(),
+            lambda s: s.query(Order).filter(Order.commission > 1).count(),
+            lambda s: s.execute(text("SELECT o.commission FROM orders o")),
+            lambda s: (s.add(Order(symbol="A", quantity=1, commission=1)), s.flush()),
+            lambda s: s.query(Order).update({"commission": 2}),
+        ],
+    )
+    def test_a_missing_column(self, ready_database: str, use: Callable[[Any], Any]) -> None:
+        with db.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE orders DROP COLUMN commission"))
+        with (
+            pytest.raises(DatabaseNotReadyError, match=r"commission.*mismartera db upgrade"),
+            ma.SessionLocal() as db_session,
+        ):
+            use(db_session)
+
+    @pytest.mark.parametrize("name", ["SELECT * FROM unicorns", "SELECT horn FROM users"])
+    def test_what_is_not_ours_keeps_its_error(self, ready_database: str, name: str) -> None:
+        with (
+            pytest.raises(Exception, match=r"unicorns|horn") as caught,
+            ma.SessionLocal() as db_session,
+        ):
+            db_session.execute(text(name))
+        assert not isinstance(caught.value, MismarteraError)
+
+
+class TestReadOnly:
+    def test_a_read_session_cannot_write_and_leaves_no_mark(self, ready_database: str) -> None:
+        with (
+            pytest.raises(StorageError, match="opened for reading") as caught,
+            db.read_session() as db_session,
+        ):
+            db_session.add(person("ada"))
+            db_session.commit()
+        assert is_one_sentence(caught.value)
+        with ma.session_scope() as db_session:
+            db_session.add(person("bob"))
+        assert count() == 1
+
+    def test_a_database_that_can_only_be_read(self, home: Path) -> None:
+        ma.init_db()
+        with ma.session_scope() as db_session:
+            db_session.add(person("ada"))
+        path = home / "data" / "mismartera.db"
+        db.close_db()
+        ma.configure(database_url=f"sqlite:///file:{path}?mode=ro&immutable=1&uri=true")
+        ma.init_db()
+        assert migrate.status(db.engine).state == "current"
+        assert count() == 1
+        with pytest.raises(StorageError, match="read-only"), ma.session_scope() as db_session:
+            db_session.add(person("bob"))
+        with pytest.raises(StorageError, match="read-only"):
+            migrate.downgrade(db.engine, "base")
+
+    def test_an_empty_one_that_can_only_be_read(self, home: Path) -> None:
+        path = home / "empty.db"
+        sqlite3.connect(path).close()
+        path.touch()
+        ma.configure(database_url=f"sqlite:///file:{path}?mode=ro&immutable=1&uri=true")
+        with pytest.raises(StorageError, match="read-only"):
+            ma.init_db()
+        assert path.read_bytes() == b""
+
+    def test_a_folder_in_place_of_the_file(self, home: Path) -> None:
+        (home / "data" / "mismartera.db").mkdir(parents=True)
+        with pytest.raises(DatabaseUnreachableError, match="unable to open") as caught:
+            ma.init_db()
+        assert is_one_sentence(caught.value)
+
+    def test_a_file_in_place_of_the_folder(self, home: Path) -> None:
+        (home / "data").write_text("")
+        with pytest.raises(StorageError, match="cannot make the folder"):
+            ma.init_db()
+
+    def test_a_file_that_is_no_database(self, home: Path) -> None:
+        path = home / "x.db"
+        path.write_text("symbol,quantity\n" * 1000)
+        ma.configure(database_url=f"sqlite:///{path}")
+        for use in (ma.init_db, count, lambda: migrate.status(db.engine)):
+            with pytest.raises(DatabaseUnreachableError, match="not a database") as caught:
+                use()
+            assert is_one_sentence(caught.value)
+
+    def test_a_damaged_file(self, home: Path) -> None:
+        ma.init_db()
+        db.close_db()
+        path = home / "data" / "mismartera.db"
+        content = bytearray(path.read_bytes())
+        content[4096:] = b"\xff" * (len(content) - 4096)
+        path.write_bytes(content)
+        with pytest.raises(StorageError, match="backup") as caught:
+            count()
+        assert is_one_sentence(caught.value)
+
+
+@pytest.mark.postgres
+class TestServer:
+    @pytest.mark.parametrize(
+        ("parts", "said"),
+        [
+            ({"database": "nowhere"}, 'database "nowhere" does not exist'),
+            ({"username": "nobody"}, 'role "nobody" does not exist'),
+            ({"query": {"host": "/no/such/folder"}}, "No such file"),
+            ({"host": "127.0.0.1", "port": 1, "query": {}}, "refused"),
+            ({"host": "no-such-host.invalid", "query": {}}, "no-such-host"),
+        ],
+    )
+    def test_one_that_does_not_let_us_in(
+        self, postgres_url: str, parts: dict[str, Any], said: str
+    ) -> None:
+        ma.configure(database_url=changed(postgres_url, password="s3cret", **parts))
+        for use in (ma.init_db, count, lambda: migrate.status(db.engine)):
+            with pytest.raises(DatabaseUnreachableError, match=said) as caught:
+                use()
+            assert is_one_sentence(caught.value)
+            assert "s3cret" not in str(caught.value)
+
+    def test_a_wrong_password(self, postgres_server: str, postgres_url: str) -> None:
+        ma.configure(database_url=postgres_url)
+        with db.engine.begin() as connection:
+            data = Path(str(connection.scalar(text("SHOW data_directory"))))
+            connection.execute(text("CREATE ROLE walter LOGIN PASSWORD 'right'"))
+        rules = data / "pg_hba.conf"
+        before = rules.read_text()
+        try:
+            rules.write_text("local all walter scram-sha-256\n" + before)
+            with db.engine.begin() as connection:
+                connection.execute(text("SELECT pg_reload_conf()"))
+            ma.configure(database_url=changed(postgres_url, username="walter", password="s3cret"))
+            with pytest.raises(DatabaseUnreachableError, match="password authentication") as caught:
+                ma.init_db()
+            assert "s3cret" not in str(caught.value)
+        finally:
+            rules.write_text(before)
+            ma.configure(database_url=postgres_url)
+            with db.engine.begin() as connection:
+                connection.execute(text("DROP ROLE walter"))
+                connection.execute(text("SELECT pg_reload_conf()"))
+
+    def test_the_plain_scheme_means_psycopg(self, postgres_url: str) -> None:
+        ma.configure(database_url=changed(postgres_url, drivername="postgresql"))
+        assert db.engine.driver == "psycopg"
+        ma.init_db()
+
+    def test_a_connection_that_is_lost_says_so_and_the_next_works(self, postgres_url: str) -> None:
+        ma.configure(database_url=postgres_url)
+        ma.init_db()
+        with (
+            pytest.raises(DatabaseUnreachableError, match=r"was lost.*undone") as caught,
+            ma.session_scope() as db_session,
+        ):
+            db_session.add(person("ada"))
+            db_session.flush()
+            own = db_session.scalar(text("SELECT pg_backend_pid()"))
+            with ma.SessionLocal() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+            db_session.scalar(text("SELECT 1"))
+        assert is_one_sentence(caught.value)
+        assert count() == 0
+
+    def test_an_idle_connection_that_is_lost_is_replaced(self, postgres_url: str) -> None:
+        ma.configure(database_url=postgres_url)
+        ma.init_db()
+        assert count() == 0
+        killer = connections.make_engine(postgres_url)
+        with killer.connect() as connection:
+            statement = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute(text(statement))
+        killer.dispose()
+        assert count() == 0
+
+    def test_an_open_reader_does_not_hang_a_migration_for_ever(
+        self, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ma.configure(database_url=postgres_url)
+        ma.init_db()
+        monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
+        with ma.SessionLocal() as reader:
+            reader.scalars(select(Order)).all()
+            with pytest.raises(DatabaseBusyError, match="lock timeout") as caught:
+                migrate.downgrade(db.engine, "base")
+        assert is_one_sentence(caught.value)
+        assert migrate.status(db.engine).state == "current"
+        assert migrate.downgrade(db.engine, "base").state == "fresh"
+
+    def test_a_role_without_rights(self, postgres_url: str) -> None:
+        ma.configure(database_url=postgres_url)
+        ma.init_db()
+        with db.engine.begin() as connection:
+            connection.execute(text("CREATE ROLE guest LOGIN"))
+        try:
+            ma.configure(database_url=changed(postgres_url, username="guest"))
+            with pytest.raises(NotAllowedError, match="permission denied") as caught:
+                count()
+            assert is_one_sentence(caught.value)
+        finally:
+            ma.configure(database_url=postgres_url)
+            with db.engine.begin() as connection:
+                connection.execute(text("DROP ROLE guest"))
+
+
+def test_an_asynchronous_driver_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="asynchronous"):
+        connections.make_engine("postgresql+psycopg_async://h/x")
+
+
+def test_memory_has_one_connection() -> None:
+    ma.configure(database_url="sqlite://")
+    ma.init_db()
+    with ma.SessionLocal() as outer:
+        outer.scalars(select(User)).all()
+        with pytest.raises(DatabaseBusyError, match="close that session"):
+            count()
+    assert count() == 0
