@@ -1,0 +1,1 @@
+"""Loops over rows: NumPy and Numba only."""

@@ -1,0 +1,149 @@
+"""Codes and record layouts that the matching kernel shares with its callers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+__all__ = ["ACTION", "FILL", "ORDER", "RULES", "STATE", "Records"]
+
+Records = np.ndarray[Any, Any]
+"""An array of one of the record types below."""
+
+# Order types
+MARKET: Final = 0
+LIMIT: Final = 1
+STOP: Final = 2
+STOP_LIMIT: Final = 3
+
+# Times in force
+DAY: Final = 0
+GTC: Final = 1
+OPG: Final = 2
+CLS: Final = 3
+
+# How an order's size is meant
+UNITS: Final = 0  # shares
+PERCENT: Final = 1  # fraction of the account's value
+TARGET: Final = 2  # position's share of the account's value after the fill
+ALL_CASH: Final = 3  # whatever the cash pays for
+
+# On what an order depends, looked at when it is placed
+ALWAYS: Final = 0
+IF_FLAT: Final = 1  # no position and no working order of the symbol
+IF_HELD: Final = 2  # a position of the symbol
+
+# Status
+WORKING: Final = 1
+FILLED: Final = 2
+CANCELLED: Final = 3
+REJECTED: Final = 4
+EXPIRED: Final = 5
+VOID: Final = 6  # there was nothing to do: not an order at all
+
+# Why an order ended as it did
+NO_REASON: Final = 0
+NO_CASH: Final = 1
+NO_SHARES: Final = 2
+NO_SIZE: Final = 3
+NO_PRICE: Final = 4
+REPLACED: Final = 5
+BY_STRATEGY: Final = 6
+
+# Moments of a bar, in their order
+NEVER: Final = -1
+AT_OPEN: Final = 0
+INSIDE: Final = 1
+AT_CLOSE: Final = 2
+AT_DECISION: Final = 3  # the deciding bar's own close
+
+# Modes of RULES["fill"]
+NEXT_OPEN: Final = 0
+NEXT_CLOSE: Final = 1
+SAME_CLOSE: Final = 2
+
+# Bits of a row's flags
+REGULAR: Final = 1
+LAST_OF_SESSION: Final = 2
+
+ORDER: Final = np.dtype(
+    [
+        ("placed", "i8"),  # instant [us since 1970, UTC]
+        ("size", "f8"),  # as `sizing` says
+        ("quantity", "f8"),  # shares, once known
+        ("limit", "f8"),
+        ("stop", "f8"),
+        ("price", "f8"),  # of the bar at hand, before slippage
+        ("fill_price", "f8"),
+        ("fee", "f8"),
+        ("row", "i4"),  # the bar at whose end it was decided; eligible from the next
+        ("session", "i4"),  # ordinal of the last session in which it works
+        ("symbol", "i4"),
+        ("fill_row", "i4"),
+        ("side", "i1"),  # +1 buy, -1 sell, 0 not known before the fill
+        ("type", "i1"),
+        ("tif", "i1"),
+        ("sizing", "i1"),
+        ("condition", "i1"),
+        ("status", "i1"),
+        ("reason", "i1"),
+        ("triggered", "i1"),
+        ("is_target", "i1"),
+        ("moment", "i1"),  # of the bar at hand
+        ("goes_first", "i1"),  # of that moment's orders
+    ],
+    align=True,
+)
+
+FILL: Final = np.dtype(
+    [
+        ("order", "i8"),
+        ("row", "i8"),
+        ("moment", "i8"),
+        ("symbol", "i8"),
+        ("quantity", "f8"),  # signed
+        ("price", "f8"),
+        ("fee", "f8"),
+    ]
+)
+
+ACTION: Final = np.dtype(
+    [
+        ("row", "i8"),  # first row at which it is in force
+        ("at", "i8"),  # instant from which orders are placed in new shares [us]
+        ("symbol", "i8"),
+        ("ratio", "f8"),  # new shares for one old
+        ("amount", "f8"),  # dividend per share
+        ("paid", "f8"),  # what the account received, once in force
+    ]
+)
+
+STATE: Final = np.dtype(
+    [
+        ("row", "i8"),  # next row to work on
+        ("orders", "i8"),  # placed so far
+        ("active", "i8"),  # of these, taken into the book so far
+        ("working", "i8"),
+        ("fills", "i8"),
+        ("actions", "i8"),  # applied so far
+        ("cash", "f8"),
+    ]
+)
+
+RULES: Final = np.dtype(
+    [
+        ("fill", "i8"),
+        ("limit_through", "i8"),
+        ("size_at_decision", "i8"),
+        ("whole", "i8"),
+        ("partial_on_cash", "i8"),
+        ("fee_rate", "f8"),
+        ("fee_per_share", "f8"),
+        ("fee_per_order", "f8"),
+        ("fee_minimum", "f8"),
+        ("fee_maximum", "f8"),
+        ("slip_rate", "f8"),
+        ("slip_amount", "f8"),
+    ]
+)

@@ -1,0 +1,90 @@
+"""Fees, slippage and how many shares an amount of cash pays for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mismartera_analytics.kernels.compiling import kernel
+from mismartera_analytics.kernels.layouts import LIMIT, STOP_LIMIT
+
+__all__ = ["affordable", "common_factor", "fee", "slipped", "whole"]
+
+TOLERANCE = 1e-9
+"""Relative slack of comparisons of amounts, so that rounding neither rejects nor loses a share."""
+
+
+@kernel
+def fee(rules: Any, quantity: float, price: float) -> float:
+    """Return the commission of a fill of `quantity` shares (positive) at `price` [currency]."""
+    amount = (
+        rules.fee_rate * quantity * price + rules.fee_per_share * quantity + rules.fee_per_order
+    )
+    bounded: float = min(max(amount, rules.fee_minimum), rules.fee_maximum)
+    return bounded
+
+
+@kernel
+def slipped(rules: Any, order: Any, side: float, price: float) -> float:
+    """Return `price` moved against the order by the slippage, never beyond its limit."""
+    moved: float = max(price + side * (price * rules.slip_rate + rules.slip_amount), 0.0)
+    if order.type in (LIMIT, STOP_LIMIT):
+        moved = min(moved, order.limit) if side > 0 else max(moved, order.limit)
+    return moved
+
+
+@kernel
+def whole(rules: Any, quantity: float) -> float:
+    """Return `quantity` cut to whole shares towards zero, unless fractions are allowed."""
+    if rules.whole == 0:
+        return quantity
+    slack = TOLERANCE * max(1.0, abs(quantity))
+    cut: float = np.floor(quantity + slack) if quantity >= 0.0 else np.ceil(quantity - slack)
+    return cut
+
+
+@kernel
+def affordable(rules: Any, cash: float, price: float) -> float:
+    """Return how many shares `cash` pays for at `price`, the fee included; 0 if none."""
+    if cash <= TOLERANCE or price <= 0.0:
+        return 0.0
+    quantity = (cash - rules.fee_per_order) / (price * (1.0 + rules.fee_rate) + rules.fee_per_share)
+    linear = (
+        rules.fee_rate * quantity * price + rules.fee_per_share * quantity + rules.fee_per_order
+    )
+    if linear < rules.fee_minimum:
+        quantity = (cash - rules.fee_minimum) / price
+    elif linear > rules.fee_maximum:
+        quantity = (cash - rules.fee_maximum) / price
+    return max(whole(rules, max(quantity, 0.0)), 0.0)
+
+
+@kernel
+def common_factor(rules: Any, quantities: Any, prices: Any, cash: float) -> float:
+    """Return the largest factor, at most 1, by which all buys together fit into `cash`.
+
+    Found by bisection, since fees with a minimum make the cost no straight line, and for parts of
+    shares: cutting to whole ones afterwards only lowers the cost, while cutting here would let
+    rounding choose between buys whose shares drop at the same factor.
+    """
+    if _cost(rules, quantities, prices, 1.0) <= cash:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if _cost(rules, quantities, prices, middle) <= cash:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def _cost(rules: Any, quantities: Any, prices: Any, factor: float) -> float:
+    total = 0.0
+    for index in range(len(quantities)):
+        quantity = quantities[index] * factor
+        if quantity > 0.0:
+            total += quantity * prices[index] + fee(rules, quantity, prices[index])
+    return total
