@@ -1,0 +1,1 @@
+"""Trading calendars: sessions, phases and holidays from the rules in the database."""
