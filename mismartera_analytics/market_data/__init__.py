@@ -1,0 +1,1 @@
+"""Bars: the store, ingest, resampling and adjustments."""

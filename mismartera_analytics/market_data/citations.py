@@ -1,0 +1,95 @@
+"""Which versions of bars the records refer to: saved runs, trials and reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from mismartera_analytics.market_data.places import Place
+from mismartera_analytics.models import database
+from mismartera_analytics.models.runs import BacktestRun, Report, Trial
+
+__all__ = ["cited_versions"]
+
+_LOG = "_delta_log"
+
+
+def cited_versions(place: Place, interval: str) -> set[int]:
+    """Return the versions of an interval's bars that the database refers to, whoever's the records.
+
+    A citation is a JSON object with a number `version` and perhaps `store` and `interval`, anywhere in
+    what a run, a trial or a report noted about its data. One without an interval counts for every
+    interval. One that names another store counts too, unless that store is a folder that is still
+    there: stores are moved and copied, and a version kept in vain does no harm.
+
+    Parameters
+    ----------
+    place
+        Of the store.
+    interval
+        Length of the bars.
+
+    Returns
+    -------
+    set of int
+        They need not exist.
+
+    Raises
+    ------
+    DatabaseNotReadyError
+        If the database has not been initialised, so that nobody knows what is cited.
+    """
+    with database.read_session() as db_session:
+        notes = [
+            *db_session.execute(select(BacktestRun.data_version_json, BacktestRun.config_json)),
+            *db_session.execute(select(Trial.data_version_json, Trial.parameters_json)),
+            *((cites, None) for cites in db_session.scalars(select(Report.cites_json))),
+        ]
+    found = set()
+    for cites, config in notes:
+        of_run = _interval_of(config)
+        for citation in _citations(_parsed(cites)):
+            named = citation.get("interval", of_run)
+            if named in (None, interval) and not _is_elsewhere(
+                citation.get("store"), place, interval
+            ):
+                found.add(citation["version"])
+    return found
+
+
+def _parsed(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return None
+
+
+def _interval_of(config: str | None) -> Any:
+    parsed = _parsed(config)
+    return parsed.get("interval") if isinstance(parsed, dict) else None
+
+
+def _citations(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects with a version, however deep they lie."""
+    if isinstance(value, dict):
+        if isinstance(value.get("version"), int):
+            yield value
+        for inner in value.values():
+            yield from _citations(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _citations(inner)
+
+
+def _is_elsewhere(store: object, place: Place, interval: str) -> bool:
+    """Return whether a citation is of another store that can be seen to be another."""
+    if not isinstance(store, str) or "://" in store or store == place.uri:
+        return False
+    log = Path(store, interval, _LOG)
+    if not log.is_dir():
+        return False
+    return "://" in place.uri or not log.samefile(Path(place.uri, interval, _LOG))
