@@ -1,0 +1,1 @@
+"""Lots, daily profit and loss, and returns."""
