@@ -1,0 +1,1 @@
+"""Metrics of returns, each with its convention."""
