@@ -1,0 +1,1 @@
+"""What writes records: orders, fills, flows and positions."""

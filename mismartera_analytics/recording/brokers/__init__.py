@@ -1,0 +1,1 @@
+"""Brokers' files: one module a format, and what puts their rows into the records."""

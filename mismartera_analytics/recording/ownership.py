@@ -1,0 +1,179 @@
+"""Whose rows a call may see or change: the user signed in, narrowed by what the caller names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from mismartera_analytics.auth import current_user, find_user
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    NotAllowedError,
+    UnknownNameError,
+    suggestion,
+)
+from mismartera_analytics.models import AccountInfo, User
+from mismartera_analytics.models.database import read_session
+
+__all__ = ["AccountLike", "Scope", "UserLike", "account_of", "only_account", "reading", "scope_of"]
+
+UserLike = str | int | User
+"""A user name, an id or a `User`."""
+AccountLike = int | str | AccountInfo
+"""An account's id, its number at the broker, or an `AccountInfo`."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The rows that a call may show.
+
+    Attributes
+    ----------
+    user_id
+        Owner of the rows; None shows everybody's, ownerless rows included.
+    accounts
+        Ids of the accounts; None shows all of the owner, rows without an account included.
+    """
+
+    user_id: int | None
+    accounts: tuple[int, ...] | None
+
+    def rows(self, table: Any) -> list[ColumnElement[bool]]:
+        """Return the conditions for a table with `account_id`, and `user_id` where it has one."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.accounts is not None:
+            conditions.append(table.account_id.in_(self.accounts))
+        if self.user_id is not None:
+            own = select(AccountInfo.id).where(AccountInfo.user_id == self.user_id)
+            owned = table.account_id.in_(own)
+            if hasattr(table, "user_id"):
+                unbooked = and_(table.account_id.is_(None), table.user_id == self.user_id)
+                owned = or_(owned, unbooked)
+            conditions.append(owned)
+        return conditions
+
+
+@contextmanager
+def reading(db_session: Session | None) -> Iterator[Session]:
+    """Give the caller's database session, or one of its own that cannot write."""
+    if db_session is not None:
+        yield db_session
+        return
+    with read_session() as own:
+        yield own
+
+
+def scope_of(
+    db_session: Session,
+    *,
+    user: UserLike | None = None,
+    account: AccountLike | Sequence[AccountLike] | None = None,
+    broker: str | None = None,
+) -> Scope:
+    """Return the scope of a call: who is signed in, narrowed by its filters.
+
+    Raises
+    ------
+    NotAllowedError
+        If somebody who is not a superuser asks for another user's rows.
+    UnknownNameError
+        If the user, account or broker is not known to whoever asks; the nearest name is suggested.
+    """
+    owner = _owner(db_session, user)
+    if account is None and broker is None:
+        return Scope(owner, None)
+    known = _known_accounts(db_session, owner)
+    if broker is not None:
+        brokers: set[str] = {row[2] for row in known}
+        if broker not in brokers:
+            hint = suggestion(broker, brokers) or "."
+            raise UnknownNameError(f"broker={broker!r} is not known{hint}")
+        known = [row for row in known if row[2] == broker]
+    if account is None:
+        return Scope(owner, tuple(row[0] for row in known))
+    several = isinstance(account, Iterable) and not isinstance(account, str)
+    wanted: Any = account if several else [account]
+    return Scope(owner, tuple(_account_id(one, known) for one in wanted))
+
+
+def account_of(db_session: Session, account: AccountLike) -> AccountInfo:
+    """Return one account, which must belong to whoever is signed in, superusers excepted.
+
+    Raises
+    ------
+    UnknownNameError
+        If the account is not known to whoever asks.
+    InvalidInputError
+        If several accounts have that number.
+    """
+    known = _known_accounts(db_session, _owner(db_session, None))
+    found = db_session.get(AccountInfo, _account_id(account, known))
+    assert found is not None
+    return found
+
+
+def only_account(
+    db_session: Session, *, user: UserLike | None = None, account: AccountLike | None = None
+) -> AccountInfo:
+    """Return the account that is named, or the only one that there is.
+
+    Raises
+    ------
+    InvalidInputError
+        If none is named and there is none, or more than one.
+    UnknownNameError, NotAllowedError
+        As in `scope_of`.
+    """
+    known = _known_accounts(db_session, _owner(db_session, user))
+    if account is None and len(known) != 1:
+        some = ", ".join(str(row[0]) for row in known[:10]) or "none"
+        raise InvalidInputError(f"account= is needed; the accounts that you can see: {some}.")
+    number = known[0][0] if account is None else _account_id(account, known)
+    found = db_session.get(AccountInfo, number)
+    assert found is not None
+    return found
+
+
+def _known_accounts(db_session: Session, owner: int | None) -> list[tuple[Any, ...]]:
+    statement = select(AccountInfo.id, AccountInfo.account_number, AccountInfo.broker)
+    if owner is not None:
+        statement = statement.where(AccountInfo.user_id == owner)
+    return [tuple(row) for row in db_session.execute(statement.order_by(AccountInfo.id))]
+
+
+def _owner(db_session: Session, user: UserLike | None) -> int | None:
+    identity = current_user()
+    own = None if identity is None or identity.is_superuser else identity
+    if user is None:
+        return own.user_id if own else None
+    if own is not None:
+        if user == own.username or getattr(user, "id", user) == own.user_id:
+            return own.user_id
+        raise NotAllowedError(f"user {own.username!r} may see only their own rows.")
+    return find_user(db_session, user).id
+
+
+def _account_id(account: AccountLike, known: list[tuple[Any, ...]]) -> int:
+    if isinstance(account, str):
+        found = [row[0] for row in known if row[1] == account]
+        if len(found) > 1:
+            raise InvalidInputError(
+                f"account={account!r} is the number of several accounts; pass one of the ids {found}."
+            )
+        if not found:
+            hint = suggestion(account, [row[1] for row in known if row[1]])
+            raise UnknownNameError(f"account={account!r} is not known{hint or '.'}")
+        return int(found[0])
+    number = account.id if isinstance(account, AccountInfo) else account
+    if not isinstance(number, Integral) or isinstance(number, bool):
+        raise InvalidInputError(f"account={account!r} is not an id, a number or an AccountInfo.")
+    if number not in {row[0] for row in known}:
+        some = ", ".join(str(row[0]) for row in known[:10]) or "none"
+        raise UnknownNameError(f"account={number} is not known; there are: {some}.")
+    return int(number)
