@@ -1,0 +1,1 @@
+"""Query helpers: records in, DataFrames out."""

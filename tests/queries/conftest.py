@@ -1,0 +1,3 @@
+from tests.world import books, prices, split
+
+__all__ = ["books", "prices", "split"]
