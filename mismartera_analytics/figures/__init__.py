@@ -1,0 +1,1 @@
+"""Figures: a frame goes in, a matplotlib Figure comes out, never shown."""
