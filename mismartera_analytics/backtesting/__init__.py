@@ -1,0 +1,1 @@
+"""Backtests: strategies, the engine and its results."""

@@ -1,0 +1,241 @@
+"""What trading costs: commissions and slippage, each a small frozen policy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from mismartera_analytics.errors import InvalidInputError
+
+__all__ = [
+    "BasisPoints",
+    "Commission",
+    "CommissionTerms",
+    "HalfSpread",
+    "NoCommission",
+    "NoSlippage",
+    "PerOrder",
+    "PerShare",
+    "Proportional",
+    "Slippage",
+    "SlippageTerms",
+]
+
+
+@dataclass(frozen=True)
+class CommissionTerms:
+    """A commission as numbers: ``rate * value + per_share * shares + per_order``, within bounds.
+
+    Attributes
+    ----------
+    rate
+        Of the value traded [1].
+    per_share
+        [currency/share]
+    per_order, minimum, maximum
+        [currency]
+    """
+
+    rate: float = 0.0
+    per_share: float = 0.0
+    per_order: float = 0.0
+    minimum: float = 0.0
+    maximum: float = math.inf
+
+    def fee(self, quantity: float, price: float) -> float:
+        """Return the fee of a fill [currency]."""
+        amount = self.rate * quantity * price + self.per_share * quantity + self.per_order
+        return min(max(amount, self.minimum), self.maximum)
+
+
+class Commission(Protocol):
+    """A commission policy: one method, which gives its numbers."""
+
+    def terms(self) -> CommissionTerms:
+        """Return the policy as numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoCommission:
+    """Trading is free of commission."""
+
+    def terms(self) -> CommissionTerms:
+        """Return the policy as numbers."""
+        return CommissionTerms()
+
+
+@dataclass(frozen=True)
+class Proportional:
+    """A share of the value traded.
+
+    Attributes
+    ----------
+    rate
+        [1]; 0.001 is ten basis points.
+
+    Examples
+    --------
+    >>> Proportional(0.001).terms().fee(100, 50.0)
+    5.0
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        _check(self.rate, "rate")
+
+    def terms(self) -> CommissionTerms:
+        """Return the policy as numbers."""
+        return CommissionTerms(rate=self.rate)
+
+
+@dataclass(frozen=True)
+class PerShare:
+    """An amount for each share, with a minimum and a maximum for each fill.
+
+    Attributes
+    ----------
+    amount
+        [currency/share]
+    minimum, maximum
+        [currency]
+
+    Examples
+    --------
+    >>> PerShare(0.005, minimum=1.0).terms().fee(100, 50.0)
+    1.0
+    """
+
+    amount: float
+    minimum: float = 0.0
+    maximum: float = math.inf
+
+    def __post_init__(self) -> None:
+        _check(self.amount, "amount")
+        _check(self.minimum, "minimum")
+        if math.isnan(self.maximum) or self.maximum < self.minimum:
+            raise InvalidInputError(
+                f"maximum={self.maximum!r} must be at least minimum={self.minimum!r}."
+            )
+
+    def terms(self) -> CommissionTerms:
+        """Return the policy as numbers."""
+        return CommissionTerms(per_share=self.amount, minimum=self.minimum, maximum=self.maximum)
+
+
+@dataclass(frozen=True)
+class PerOrder:
+    """The same amount for each order that fills.
+
+    Attributes
+    ----------
+    amount
+        [currency]
+
+    Examples
+    --------
+    >>> PerOrder(4.95).terms().fee(100, 50.0)
+    4.95
+    """
+
+    amount: float
+
+    def __post_init__(self) -> None:
+        _check(self.amount, "amount")
+
+    def terms(self) -> CommissionTerms:
+        """Return the policy as numbers."""
+        return CommissionTerms(per_order=self.amount)
+
+
+@dataclass(frozen=True)
+class SlippageTerms:
+    """A slippage as numbers: a fill's price worsens by ``rate * price + amount``.
+
+    Attributes
+    ----------
+    rate
+        Of the price [1].
+    amount
+        [currency/share]
+    """
+
+    rate: float = 0.0
+    amount: float = 0.0
+
+
+class Slippage(Protocol):
+    """A slippage policy: one method, which gives its numbers.
+
+    Slippage moves the price against the order, never beyond its limit.
+    """
+
+    def terms(self) -> SlippageTerms:
+        """Return the policy as numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoSlippage:
+    """Orders fill at the bar's prices."""
+
+    def terms(self) -> SlippageTerms:
+        """Return the policy as numbers."""
+        return SlippageTerms()
+
+
+@dataclass(frozen=True)
+class BasisPoints:
+    """A share of the price.
+
+    Attributes
+    ----------
+    points
+        [0.0001]
+
+    Examples
+    --------
+    >>> BasisPoints(5).terms().rate
+    0.0005
+    """
+
+    points: float
+
+    def __post_init__(self) -> None:
+        _check(self.points, "points")
+
+    def terms(self) -> SlippageTerms:
+        """Return the policy as numbers."""
+        return SlippageTerms(rate=self.points / 10_000)
+
+
+@dataclass(frozen=True)
+class HalfSpread:
+    """Half of a constant spread.
+
+    Attributes
+    ----------
+    spread
+        Between bid and ask [currency/share].
+
+    Examples
+    --------
+    >>> HalfSpread(0.02).terms().amount
+    0.01
+    """
+
+    spread: float
+
+    def __post_init__(self) -> None:
+        _check(self.spread, "spread")
+
+    def terms(self) -> SlippageTerms:
+        """Return the policy as numbers."""
+        return SlippageTerms(amount=self.spread / 2)
+
+
+def _check(value: float, argument: str) -> None:
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+        raise InvalidInputError(f"{argument}={value!r} must be a finite number of at least 0.")

@@ -1,0 +1,172 @@
+"""Writing a run into the records: an account of its own, orders, fills, flows, positions, the run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from mismartera_analytics import auth, clock
+from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.models import (
+    AccountInfo,
+    BacktestRun,
+    CashFlow,
+    Fill,
+    Order,
+    Position,
+)
+from mismartera_analytics.recording.accounts import open_account
+from mismartera_analytics.recording.checking import content
+from mismartera_analytics.recording.flows import record_flows
+from mismartera_analytics.recording.orders import record_orders
+from mismartera_analytics.recording.transactions import writing
+
+if TYPE_CHECKING:
+    from mismartera_analytics.backtesting.result import BacktestResult
+
+__all__ = ["BROKER", "save_result"]
+
+BROKER = "backtest"
+_POSITION = (
+    "symbol", "quantity", "average_price", "current_price", "market_value", "cost_basis",
+    "unrealized_pnl", "day_change", "last_updated",
+)  # fmt: skip
+
+
+def save_result(
+    result: BacktestResult,
+    name: str,
+    *,
+    user: str | int | None = None,
+    db_session: Session | None = None,
+) -> int:
+    """Write a run into the records, in one transaction.
+
+    Parameters
+    ----------
+    result
+        A finished run.
+    name
+        Of the run, and the number of its account at the broker ``"backtest"``. A run of the same name
+        and user is replaced.
+    user
+        Owner; by default whoever is signed in.
+    db_session
+        Where to write, uncommitted; by default a transaction of its own.
+
+    Returns
+    -------
+    int
+        The account's id.
+
+    Raises
+    ------
+    InvalidInputError
+        If the name is no printable text, or nobody is signed in and no user is given.
+    UnknownNameError
+        If there is no such user.
+    NotAllowedError
+        If the user is somebody else.
+    """
+    identity = auth.current_user()
+    owner = user if user is not None else identity.username if identity else None
+    if owner is None:
+        raise InvalidInputError(
+            "user is missing: name the run's owner, or sign in with ma.as_user(...)."
+        )
+    with writing(db_session) as own:
+        account_id = open_account(
+            owner, BROKER, account_number=name, account_type="cash", db_session=own
+        )
+        account = own.get_one(AccountInfo, account_id)
+        _clear(own, account_id)
+        sized = result.orders[(result.orders["quantity"] > 0) & result.orders["side"].notna()]
+        record_orders(sized, result.fills, account=account_id, db_session=own)
+        record_flows(_flows(result), account=account_id, db_session=own)
+        own.add_all(_positions(result, account))
+        _balance(result, account)
+        _log(own, result, name, account)
+    return account_id
+
+
+def _clear(db_session: Session, account_id: int) -> None:
+    """Remove what an earlier run of the name left in its account."""
+    ordered = select(Order.id).where(Order.account_id == account_id)
+    db_session.execute(delete(Fill).where(Fill.order_id.in_(ordered)))
+    for table in (Order, CashFlow, Position):
+        db_session.execute(delete(table).where(table.account_id == account_id))
+
+
+def _flows(result: BacktestResult) -> pd.DataFrame:
+    """Return the deposit at the start and the dividends received."""
+    dividends = result.dividends_received
+    first = result.equity["session"].iloc[0]
+    deposit = pd.DataFrame(
+        {
+            "flow_type": ["DEPOSIT"],
+            "occurred_at": [result.began_at],
+            "amount": [float(result.config["cash"])],
+            "note": [f"begin of the run on {first:%Y-%m-%d}"],
+        }
+    )
+    paid = dividends.assign(flow_type="DIVIDEND")
+    return pd.concat([deposit, paid], ignore_index=True) if len(paid) else deposit
+
+
+def _positions(result: BacktestResult, account: AccountInfo) -> list[Position]:
+    rows = content(result.positions, _POSITION)
+    return [
+        Position(
+            user_id=account.user_id, account_id=account.id, **dict(zip(_POSITION, row, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _balance(result: BacktestResult, account: AccountInfo) -> None:
+    last = result.equity.iloc[-1]
+    account.cash_balance = account.buying_power = float(last["cash"])
+    account.total_value = account.equity = float(last["equity"])
+    account.last_synced = last["timestamp"].to_pydatetime()
+
+
+def _log(db_session: Session, result: BacktestResult, name: str, account: AccountInfo) -> None:
+    """Write the run's row, over that of an earlier run of the name."""
+    run = db_session.scalar(
+        select(BacktestRun)
+        .where(BacktestRun.name == name, BacktestRun.user_id == account.user_id)
+        .order_by(BacktestRun.id)
+        .limit(1)
+    )
+    values: dict[str, Any] = {
+        "account_id": account.id,
+        "created_at": clock.utc_now(),
+        "config_json": json.dumps(result.config, default=_plain),
+        "data_version_json": json.dumps(result.data_version),
+        "code_version": result.code_version,
+        "seed": result.config["seed"],
+        "metrics_json": json.dumps(
+            {
+                key: None if pd.isna(value) else value
+                for key, value in result.metrics["value"].items()
+            }
+        ),
+    }
+    if run is None:
+        run = BacktestRun(name=name, user_id=account.user_id, **values)
+        db_session.add(run)
+        return
+    for column, value in values.items():
+        setattr(run, column, value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as a JSON value."""
+    if hasattr(value, "item"):
+        return value.item()
+    return value.isoformat() if isinstance(value, dt.date) else repr(value)

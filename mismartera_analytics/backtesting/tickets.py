@@ -1,0 +1,165 @@
+"""Orders as the kernel reads them: checked once, here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from mismartera_analytics.errors import InvalidOrderError, suggestion
+from mismartera_analytics.kernels import layouts
+
+__all__ = ["ORDER_TYPES", "REASONS", "STATUSES", "TIMES_IN_FORCE", "Ticket"]
+
+ORDER_TYPES = {
+    "MARKET": layouts.MARKET,
+    "LIMIT": layouts.LIMIT,
+    "STOP": layouts.STOP,
+    "STOP_LIMIT": layouts.STOP_LIMIT,
+}
+TIMES_IN_FORCE = {
+    "DAY": layouts.DAY,
+    "GTC": layouts.GTC,
+    "OPG": layouts.OPG,
+    "CLS": layouts.CLS,
+}
+STATUSES = {
+    layouts.WORKING: "PENDING",
+    layouts.FILLED: "FILLED",
+    layouts.CANCELLED: "CANCELLED",
+    layouts.REJECTED: "REJECTED",
+    layouts.EXPIRED: "EXPIRED",
+}
+REASONS = {
+    layouts.NO_CASH: "the cash does not pay for it",
+    layouts.NO_SHARES: "it would sell more than is held; a cash account knows no short sale",
+    layouts.NO_SIZE: "its size came to nothing",
+    layouts.NO_PRICE: "the symbol had no price yet",
+    layouts.REPLACED: "a newer target replaced it",
+    layouts.BY_STRATEGY: "cancelled by the strategy",
+}
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What an order asks for.
+
+    Attributes
+    ----------
+    symbol
+        Position in `Market.symbols`.
+    sizing
+        ``layouts.UNITS``, ``PERCENT``, ``TARGET`` or ``ALL_CASH``.
+    size
+        Shares, or a fraction of the account's value.
+    side
+        1 to buy, -1 to sell, 0 where the size tells.
+    order_type, time_in_force
+        Names.
+    limit, stop
+        [currency/share], NaN where there is none.
+    condition
+        ``layouts.ALWAYS``, ``IF_FLAT`` or ``IF_HELD``.
+    """
+
+    symbol: int
+    sizing: int
+    size: float
+    side: int
+    order_type: str = "MARKET"
+    time_in_force: str = "DAY"
+    limit: float = math.nan
+    stop: float = math.nan
+    condition: int = layouts.ALWAYS
+
+    def check(self, *, only_whole: str = "") -> None:
+        """Refuse an order that breaks a rule.
+
+        Parameters
+        ----------
+        only_whole
+            Why shares must be whole; empty when they need not be.
+
+        Raises
+        ------
+        InvalidOrderError
+            Naming the part, its value and what is allowed.
+        """
+        _check_name(self.order_type, "order_type", ORDER_TYPES)
+        _check_name(self.time_in_force, "time_in_force", TIMES_IN_FORCE)
+        self._check_size(only_whole)
+        _check_price(self.limit, "price", self.order_type, needed="LIMIT" in self.order_type)
+        _check_price(self.stop, "stop_price", self.order_type, needed="STOP" in self.order_type)
+        if self.time_in_force in ("OPG", "CLS") and "STOP" in self.order_type:
+            raise InvalidOrderError(
+                f"time_in_force={self.time_in_force!r} takes MARKET and LIMIT orders, "
+                f"not {self.order_type}."
+            )
+
+    def _check_size(self, only_whole: str) -> None:
+        if not isinstance(self.size, (int, float)) or not math.isfinite(self.size):
+            raise InvalidOrderError(f"quantity={self.size!r} must be a finite number.")
+        if self.sizing == layouts.TARGET:
+            if not 0.0 <= self.size <= 1.0 + 1e-9:
+                raise InvalidOrderError(
+                    f"target weight {self.size!r} must lie between 0 and 1: a cash account knows "
+                    f"no short sale and no borrowing."
+                )
+        elif self.size <= 0.0:
+            raise InvalidOrderError(
+                f"quantity={self.size!r} must be positive; the side says whether to buy or sell."
+            )
+        if self.sizing == layouts.UNITS and only_whole and self.size != int(self.size):
+            raise InvalidOrderError(f"quantity={self.size!r} must be whole: {only_whole}.")
+
+    def record(self, *, row: int, placed: int, session: int) -> tuple[Any, ...]:
+        """Return the order as a record of `layouts.ORDER`.
+
+        Parameters
+        ----------
+        row
+            The bar at whose end it was decided.
+        placed
+            When [us since 1970, UTC].
+        session
+            Ordinal of the session to which it belongs.
+        """
+        quantity = self.size if self.sizing == layouts.UNITS else math.nan
+        return (
+            placed,
+            self.size,
+            quantity,
+            self.limit,
+            self.stop,
+            *(math.nan, math.nan, 0.0),  # price, fill_price, fee
+            row,
+            session,
+            self.symbol,
+            -1,  # fill_row
+            self.side,
+            ORDER_TYPES[self.order_type],
+            TIMES_IN_FORCE[self.time_in_force],
+            self.sizing,
+            self.condition,
+            layouts.WORKING,
+            *(0, 0, 0, layouts.NEVER, 0),  # reason, triggered, is_target, moment, goes_first
+        )
+
+
+def _check_name(value: str, argument: str, allowed: dict[str, int]) -> None:
+    if value not in allowed:
+        raise InvalidOrderError(
+            f"{argument}={value!r} is unknown{suggestion(str(value), allowed) or '.'} "
+            f"Allowed: {', '.join(allowed)}."
+        )
+
+
+def _check_price(value: float, argument: str, order_type: str, *, needed: bool) -> None:
+    if isinstance(value, float) and math.isnan(value):
+        if needed:
+            raise InvalidOrderError(f"{argument} is missing: a {order_type} order needs one.")
+        return
+    if not needed:
+        raise InvalidOrderError(f"{argument}={value!r} means nothing to a {order_type} order.")
+    if not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
+        raise InvalidOrderError(f"{argument}={value!r} must be a positive price.")

@@ -1,0 +1,226 @@
+"""What is refused, and that the sentence names what and what to do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mismartera_analytics.backtesting.costs import PerShare, Proportional
+from mismartera_analytics.backtesting.indicators import ema, sma
+from mismartera_analytics.backtesting.run import backtest
+from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.backtesting.strategy import Strategy
+from mismartera_analytics.errors import (
+    BarsNotFoundError,
+    InvalidBarsError,
+    InvalidInputError,
+    InvalidOrderError,
+    MismarteraError,
+    NaiveDatetimeError,
+    StrategyError,
+)
+
+FLAT = (10.0, 11.0, 9.0, 10.0)
+
+
+class Idle(Strategy):
+    pass
+
+
+@pytest.fixture
+def bars(days):
+    return days(*[FLAT] * 4)
+
+
+@pytest.fixture
+def go(nyse, bars):
+    def run(**arguments):
+        return backtest(**{"bars": bars, "calendar": nyse, **arguments})
+
+    return run
+
+
+def labelled(bars, values):
+    return pd.DataFrame({"AAA": values}, index=pd.DatetimeIndex(bars["session"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "exactly one of strategy, weights"),
+        ({"strategy": Idle(), "orders": pd.DataFrame()}, "given: strategy, orders"),
+        ({"strategy": Idle(), "exits": pd.DataFrame()}, "exits belongs to entries"),
+        ({"strategy": 3}, "no Strategy"),
+        ({"strategy": Idle(), "parameters": {"a": 1}}, "given as a class"),
+        ({"strategy": Idle(), "cash": 0}, "cash=0 must be a positive"),
+        ({"strategy": Idle(), "cash": float("nan")}, "cash=nan"),
+        ({"strategy": Idle(), "fill": "next_opn"}, "did you mean 'next_open'"),
+        ({"strategy": Idle(), "size_at": "never"}, "Allowed: fill, decision"),
+        ({"strategy": Idle(), "commission": 0.001}, "commission=0.001 is no policy"),
+        ({"strategy": Idle(), "interval": "1D"}, "is not an interval"),
+        ({"strategy": Idle(), "symbols": []}, "symbols is empty"),
+        ({"strategy": Idle(), "symbols": "AAB"}, "did you mean 'AAA'"),
+        ({"strategy": Idle(), "start": "2030-01-01"}, "no 1d bars"),
+    ],
+)
+def test_arguments(go, arguments, words):
+    with pytest.raises(MismarteraError, match=words):
+        go(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.5, np.nan, 0.5, 0.5], "is NaN on"),
+        ([0.5, -0.5, 0.5, 0.5], "no short sale"),
+        ([0.5, 1.5, 0.5, 0.5], "add up to 1.5"),
+    ],
+)
+def test_weights(go, bars, values, words):
+    with pytest.raises(InvalidInputError, match=words):
+        go(weights=labelled(bars, values))
+
+
+def test_frames_with_another_index(go, bars):
+    with pytest.raises(InvalidInputError, match="no bar of this run"):
+        go(weights=labelled(bars, 0.5).shift(freq="1h"))
+    with pytest.raises(InvalidInputError, match="unsorted"):
+        go(weights=labelled(bars, 0.5).iloc[::-1])
+    with pytest.raises(InvalidInputError, match="DatetimeIndex"):
+        go(weights=labelled(bars, 0.5).reset_index(drop=True))
+    with pytest.raises(InvalidInputError, match="one row a bar"):
+        go(entries=labelled(bars, True).iloc[1:])
+    with pytest.raises(InvalidInputError, match="True and False"):
+        go(entries=labelled(bars, 1))
+
+
+def test_size_is_asked_for_with_several_symbols(nyse, days):
+    two = pd.concat([days(FLAT), days(FLAT, symbol="BBB")], ignore_index=True)
+    entries = labelled(two.iloc[:1], True).assign(BBB=True)
+    with pytest.raises(InvalidInputError, match="size is missing"):
+        backtest(bars=two, entries=entries, calendar=nyse)
+    with pytest.raises(InvalidInputError, match="size=2"):
+        backtest(bars=two, entries=entries, size=2, calendar=nyse)
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({"quantity": 0}, "quantity=0.0 must be positive"),
+        ({"quantity": -5}, "must be positive"),
+        ({"quantity": 1.5}, "fractional=True"),
+        ({"quantity": float("inf")}, "finite"),
+        ({"side": "LONG"}, "'BUY' or 'SELL'"),
+        ({"symbol": "AAB"}, "did you mean 'AAA'"),
+        ({"order_type": "LIMIT", "price": 0.0}, "price=0.0 must be a positive price"),
+        ({"order_type": "LIMIT"}, "price is missing"),
+        ({"order_type": "STOP", "price": 3.0}, "price=3.0 means nothing to a STOP"),
+        ({"order_type": "LIMT"}, "did you mean 'LIMIT'"),
+        ({"time_in_force": "GTD"}, "time_in_force='GTD'"),
+        ({"order_type": "STOP", "stop_price": 9.0, "time_in_force": "OPG"}, "takes MARKET and"),
+    ],
+)
+def test_orders(go, bars, terms, words):
+    row = {"placed_at": bars["timestamp"].iloc[0], "symbol": "AAA", "side": "BUY", "quantity": 5}
+    with pytest.raises(InvalidOrderError, match=words) as caught:
+        go(orders=pd.DataFrame([row | terms]))
+    assert "row 0" in str(caught.value)
+
+
+def test_orders_at_naive_or_unsorted_times(go, bars):
+    orders = pd.DataFrame(
+        {"placed_at": bars["timestamp"].iloc[[1, 0]], "symbol": "AAA", "side": "BUY", "quantity": 1}
+    )
+    with pytest.raises(InvalidInputError, match="unsorted"):
+        go(orders=orders)
+    with pytest.raises(NaiveDatetimeError, match="aware"):
+        go(orders=orders.assign(placed_at=pd.Timestamp("2024-01-02")))
+    with pytest.raises(InvalidInputError, match="lacks the columns"):
+        go(orders=orders.drop(columns="side"))
+    ordered = orders.iloc[::-1]
+    with pytest.raises(InvalidInputError, match="'stop_loss' yet"):
+        go(orders=ordered.assign(stop_loss=9.0))
+    go(orders=ordered.assign(stop_loss=float("nan")))
+
+
+def test_bars(nyse, bars):
+    def run(frame):
+        return backtest(Idle(), bars=frame, calendar=nyse)
+
+    with pytest.raises(InvalidBarsError, match="unsorted or doubled"):
+        run(bars.iloc[::-1])
+    with pytest.raises(InvalidBarsError, match="low <= open"):
+        run(bars.assign(low=10.5))
+    with pytest.raises(InvalidBarsError, match="positive"):
+        run(bars.assign(low=0.0))
+    with pytest.raises(InvalidBarsError, match="lacks the columns"):
+        run(bars.drop(columns="high"))
+    with pytest.raises(InvalidBarsError, match="aware"):
+        run(bars.assign(timestamp=bars["session"]))
+    with pytest.raises(InvalidBarsError, match="no session of the calendar"):
+        run(bars.assign(session=bars["session"] + pd.Timedelta(days=4)))
+    with pytest.raises(BarsNotFoundError, match="no 1d bars"):
+        run(bars.iloc[:0])
+
+
+def test_a_parameter_that_the_strategy_lacks():
+    with pytest.raises(InvalidInputError, match=r"no parameter 'fsat', did you mean 'fast'"):
+        MovingAverageCross(fsat=3)
+
+
+def test_a_strategy_that_raises_is_kept_for_inspection(go):
+    class Breaks(Strategy):
+        def on_start(self, ctx):
+            self.count = 0
+
+        def on_bar(self, ctx):
+            self.count += 1
+            if self.count == 3:
+                raise ZeroDivisionError("by hand")
+
+    words = r"Breaks raised ZeroDivisionError .*2024-01-04.*bar 2"
+    with pytest.raises(StrategyError, match=words) as caught:
+        go(strategy=Breaks())
+    assert caught.value.strategy.count == 3
+    assert caught.value.context.row == 2
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_what_a_strategy_asks_for(go):
+    def refused(act, words):
+        class Asks(Strategy):
+            def on_bar(self, ctx):
+                act(ctx)
+
+        with pytest.raises(MismarteraError, match=words):
+            go(strategy=Asks())
+
+    refused(lambda ctx: ctx.buy("AAB", 1), "did you mean 'AAA'")
+    refused(lambda ctx: ctx.bars["AAB"], "did you mean 'AAA'")
+    refused(lambda ctx: ctx.target_percent("AAA", 1.5), "between 0 and 1")
+    refused(lambda ctx: ctx.buy("AAA", 1, price=0.0), "positive price")
+    refused(lambda ctx: ctx.cancel(7), "no order of this run")
+    refused(lambda ctx: ctx.indicator(sma, "clsoe", window=2), "did you mean 'close'")
+    refused(lambda ctx: ctx.indicator(lambda x: x[1:]), "one value a bar")
+    refused(lambda ctx: ctx.bars.close.__setitem__(0, 1.0), "read-only")
+
+
+def test_costs_and_indicators():
+    with pytest.raises(InvalidInputError, match="rate=-1"):
+        Proportional(-1)
+    with pytest.raises(InvalidInputError, match="at least minimum"):
+        PerShare(0.01, minimum=2, maximum=1)
+    for average in (sma, ema):
+        with pytest.raises(InvalidInputError, match="window=0"):
+            average([1.0], window=0)
+        with pytest.raises(InvalidInputError, match="2 dimensions"):
+            average([[1.0]], window=1)
+
+
+def test_a_dividend_without_an_amount_is_refused(go, bars):
+    actions = pd.DataFrame(
+        {"symbol": ["AAA"], "action_type": "CASH_DIVIDEND", "ex_date": bars["session"].iloc[1:2]}
+    ).assign(ratio=np.nan, amount=np.nan, known_at=pd.NaT)
+    with pytest.raises(InvalidInputError, match=r"dividend of 'AAA' on .* needs an amount"):
+        go(strategy=Idle(), actions=actions)

@@ -1,0 +1,102 @@
+"""A run in the records: the ledger's own profit and loss agrees with the simulated account."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from sqlalchemy import func, select
+
+from mismartera_analytics import auth
+from mismartera_analytics.backtesting.costs import PerShare
+from mismartera_analytics.backtesting.run import backtest
+from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.errors import InvalidInputError, UnknownNameError
+from mismartera_analytics.market_data import samples
+from mismartera_analytics.market_data.actions import record_actions
+from mismartera_analytics.market_data.ingest import ingest_bars
+from mismartera_analytics.models import (
+    AccountInfo,
+    BacktestRun,
+    CashFlow,
+    Fill,
+    Order,
+    Position,
+)
+from mismartera_analytics.models.database import init_db, session_scope
+from mismartera_analytics.queries.profit import pnl
+from mismartera_analytics.queries.records import fills, orders, positions
+
+
+@pytest.fixture
+def result():
+    init_db()
+    auth.create_user("ada", "ada@example.com", "secret")
+    ingest_bars(samples.sample_bars(), "1d")
+    dividend = {"symbol": "AAPL", "action_type": "CASH_DIVIDEND", "ex_date": "2012-08-09",
+                "amount": 2.65}  # fmt: skip
+    actions = pd.concat([samples.sample_actions(), pd.DataFrame([dividend])], ignore_index=True)
+    actions["ex_date"] = pd.to_datetime(actions["ex_date"])
+    record_actions(actions)
+    return backtest(
+        MovingAverageCross(fast=50, slow=200), ["AAPL", "IBM"], "2004-01-02",
+        commission=PerShare(0.005, minimum=1.0),
+    )  # fmt: skip
+
+
+def counts():
+    with session_scope() as db_session:
+        tables = (AccountInfo, Order, Fill, CashFlow, Position, BacktestRun)
+        return [db_session.scalar(select(func.count()).select_from(table)) for table in tables]
+
+
+def test_a_saved_run_reads_like_any_account(result):
+    account = result.save("cross", user="ada")
+    assert result.dividends > 0
+    with auth.as_user("ada"):
+        assert len(orders(account=account)) == len(result.orders)
+        assert len(fills(account=account)) == len(result.fills)
+        held = positions(account=account).set_index("symbol")
+        own = result.positions.set_index("symbol")
+        assert held["market_value"].to_dict() == own["market_value"].to_dict()
+        by_session = pnl(account=account).set_index("session")
+    equity = result.equity.set_index("session")["equity"]
+    both = by_session.join(equity, how="inner")
+    assert len(both) == len(equity)
+    assert both["end_value"].to_numpy() == pytest.approx(both["equity"].to_numpy(), rel=1e-9)
+    assert by_session["dividends"].sum() == pytest.approx(result.dividends)
+
+
+def test_saving_again_replaces_and_another_name_adds(result):
+    first = result.save("cross", user="ada")
+    once = counts()
+    with auth.as_user("ada"):
+        assert result.save("cross") == first
+    assert counts() == once
+    assert result.save("other", user="ada") != first
+    assert counts() == [2 * count for count in once]
+
+
+def test_the_run_says_what_went_in(result):
+    result.save("cross", user="ada")
+    with session_scope() as db_session:
+        run = db_session.scalars(select(BacktestRun)).one()
+        config, version = json.loads(run.config_json), json.loads(run.data_version_json)
+    assert config["parameters"] == {"fast": 50, "slow": 200}
+    assert config["commission"]["per_share"] == 0.005
+    assert version["version"] >= 0
+    assert len(version["digest"]) == 64
+    assert run.seed == 0
+
+
+def test_a_run_needs_an_owner(result):
+    with pytest.raises(InvalidInputError, match="user is missing"):
+        result.save("cross")
+    with pytest.raises(UnknownNameError, match="did you mean 'ada'"):
+        result.save("cross", user="adda")
+    assert counts() == [0] * 6
+
+
+def test_the_plot_is_returned(result):
+    assert len(result.plot().axes) >= 2

@@ -1,0 +1,170 @@
+"""Random small markets, and their three forms: frames for the engine, a world for the reference."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import strategies as st
+
+from mismartera_analytics.calendars.sessions import TradingCalendar
+from tests.reference_engine import Action, Bar, Row, Rules, World
+
+HOUR = 3_600_000_000
+START, END = dt.date(2024, 11, 25), dt.date(2024, 12, 10)  # 2024-11-29 closes at 13:00
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A market in every form that a test needs."""
+
+    world: World
+    bars: pd.DataFrame
+    actions: pd.DataFrame
+    interval: str
+    labels: list[pd.Timestamp]
+
+    @property
+    def index(self) -> pd.DatetimeIndex:
+        """The rows, as frames of weights and signals are indexed."""
+        if self.interval == "1d":
+            return pd.DatetimeIndex(self.labels)
+        return instants([row.start for row in self.world.rows])
+
+
+def instants(values: Any) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(np.array(values, "datetime64[us]")).tz_localize("UTC")
+
+
+def numbers(column: pd.Series) -> list[int]:
+    return column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype(np.int64).tolist()
+
+
+def _rows(sessions: pd.DataFrame, interval: str) -> list[tuple[Row, pd.Timestamp]]:
+    rows = []
+    opens, closes = numbers(sessions["regular_open"]), numbers(sessions["regular_close"])
+    for number, (opened, closed) in enumerate(zip(opens, closes, strict=True)):
+        label = sessions.index[number]
+        if interval == "1d":
+            rows.append((Row(opened, closed, number), label))
+            continue
+        for start in range(opened, closed, HOUR):
+            end = min(start + HOUR, closed)
+            rows.append((Row(start, end, number, is_last=end == closed), label))
+        after = Row(closed, closed + HOUR, number + 1, is_regular=False, is_last=False)
+        rows.append((after, sessions.index[min(number + 1, len(sessions) - 1)]))
+    return rows
+
+
+tick = st.integers(2, 40).map(lambda n: n / 2)
+
+
+@st.composite
+def _bars(draw: Any, count: int) -> dict[int, Bar]:
+    bars = {}
+    for number in range(count):
+        if draw(st.integers(0, 5)) == 0:
+            continue
+        opened, high, low, close = (draw(tick) for _ in range(4))
+        top, bottom = max(opened, high, low, close), min(opened, high, low, close)
+        bars[number] = Bar(opened, top, bottom, close)
+    return bars
+
+
+@st.composite
+def scenes(draw: Any, calendar: TradingCalendar, *, symbols: int | None = None) -> Scene:
+    interval = draw(st.sampled_from(["1d", "1h"]))
+    sessions = calendar.sessions(START, END)
+    every = _rows(sessions, interval)
+    first = draw(st.integers(0, 3))
+    every = every[first : first + draw(st.integers(2, 10 if interval == "1d" else 20))]
+    names = ["AAA", "BBB", "CCC"][: symbols or draw(st.integers(1, 3))]
+    drawn = {name: draw(_bars(len(every))) for name in names}
+    for name in names:
+        drawn[name].setdefault(0, Bar(10.0, 12.0, 8.0, 11.0))
+    used = sorted({number for bars in drawn.values() for number in bars})
+    place = {number: at for at, number in enumerate(used)}
+    rows = [every[number][0] for number in used]
+    labels = [every[number][1] for number in used]
+    bars = {name: {place[k]: bar for k, bar in drawn[name].items()} for name in names}
+    actions, frame = draw(_actions(names, rows, labels, sessions))
+    closes = numbers(sessions["regular_close"])
+    world = World(rows, bars, actions, lambda instant: bisect_right(closes, instant))
+    return Scene(world, _frame(bars, rows, labels), frame, interval, labels)
+
+
+@st.composite
+def _actions(draw: Any, names: list[str], rows: list[Row], labels: list, sessions: Any) -> Any:
+    found, records = [], []
+    dates = sorted({label for label in labels if label > labels[0]})
+    for date in dates:
+        for name in names:
+            kind = draw(st.sampled_from([None] * 8 + ["SPLIT", "CASH_DIVIDEND"]))
+            if kind is None:
+                continue
+            opened = numbers(sessions.loc[[date], "regular_open"])[0]
+            # A row after hours bears the next session's label, but the shares are still the old ones.
+            row = next((k for k, row in enumerate(rows) if row.start >= opened), None)
+            if row is None:
+                continue
+            ratio = draw(st.sampled_from([2.0, 4.0, 0.5])) if kind == "SPLIT" else 1.0
+            dividend = 0.25 if kind == "CASH_DIVIDEND" else 0.0
+            at = min(opened, rows[row].start)
+            found.append(Action(row, at, name, ratio, dividend))
+            records.append(
+                {
+                    "symbol": name,
+                    "action_type": kind,
+                    "ex_date": date,
+                    "ratio": ratio if kind == "SPLIT" else math.nan,
+                    "amount": dividend or math.nan,
+                    "known_at": pd.NaT,
+                }
+            )
+    columns = ["symbol", "action_type", "ex_date", "ratio", "amount", "known_at"]
+    return found, pd.DataFrame(records, columns=columns)
+
+
+def _frame(bars: Any, rows: list[Row], labels: list[pd.Timestamp]) -> pd.DataFrame:
+    records = [
+        {
+            "symbol": name,
+            "start": rows[number].start,
+            "session": labels[number],
+            "open": bar.open,
+            "high": bar.high,
+            "low": bar.low,
+            "close": bar.close,
+            "volume": 1000.0,
+        }
+        for name, by_row in bars.items()
+        for number, bar in sorted(by_row.items())
+    ]
+    frame = pd.DataFrame(records)
+    return frame.assign(timestamp=instants(frame["start"].to_numpy()))
+
+
+rules = st.builds(
+    Rules,
+    cash=st.sampled_from([100.0, 1_000.0, 10_000.0]),
+    fill=st.sampled_from(["next_open", "next_open", "next_close", "same_close"]),
+    size_at=st.sampled_from(["fill", "decision"]),
+    limit_fill=st.sampled_from(["touch", "through"]),
+    fractional=st.booleans(),
+    partial_on_cash=st.booleans(),
+    fee_rate=st.sampled_from([0.0, 0.001, 0.03]),
+    fee_per_share=st.just(0.0),
+    slip=st.sampled_from([0.0, 0.0, 0.01]),
+) | st.builds(
+    Rules,
+    cash=st.sampled_from([100.0, 1_000.0, 10_000.0]),
+    fractional=st.booleans(),
+    fee_per_share=st.sampled_from([0.005, 0.25]),
+    fee_minimum=st.sampled_from([0.0, 1.0]),
+    fee_maximum=st.sampled_from([2.0, math.inf]),
+)

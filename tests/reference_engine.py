@@ -1,0 +1,435 @@
+"""The rule book as a plain loop: slow, clear, and written without looking at the kernel.
+
+Prices are dollars, times integers; nothing here is shared with the engine but the rules' names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Bar:
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+@dataclass(frozen=True)
+class Row:
+    start: int
+    end: int
+    session: int
+    is_regular: bool = True
+    is_last: bool = True
+
+
+@dataclass(frozen=True)
+class Action:
+    row: int
+    at: int
+    symbol: str
+    ratio: float = 1.0
+    dividend: float = 0.0
+
+
+@dataclass
+class World:
+    rows: list[Row]
+    bars: dict[str, dict[int, Bar]]
+    actions: list[Action]
+    session_of: Callable[[int], int]
+
+
+@dataclass
+class Rules:
+    cash: float = 10_000.0
+    fill: str = "next_open"
+    size_at: str = "fill"
+    limit_fill: str = "touch"
+    fractional: bool = False
+    partial_on_cash: bool = False
+    fee_rate: float = 0.0
+    fee_per_share: float = 0.0
+    fee_per_order: float = 0.0
+    fee_minimum: float = 0.0
+    fee_maximum: float = math.inf
+    slip: float = 0.0
+
+    def fee(self, quantity: float, price: float) -> float:
+        amount = (
+            self.fee_rate * quantity * price + self.fee_per_share * quantity + self.fee_per_order
+        )
+        return min(max(amount, self.fee_minimum), self.fee_maximum)
+
+    def cut(self, quantity: float) -> float:
+        if self.fractional:
+            return quantity
+        nearest = round(quantity)
+        if abs(quantity - nearest) <= SLACK * max(1.0, abs(quantity)):
+            return float(nearest)
+        return float(math.trunc(quantity))
+
+
+@dataclass
+class Order:
+    symbol: str
+    side: int = 0  # 1 buys, -1 sells; of a target the fill tells
+    quantity: float = math.nan
+    percent: float = math.nan
+    target: float = math.nan
+    all_cash: bool = False
+    type: str = "MARKET"
+    tif: str = "DAY"
+    limit: float = math.nan
+    stop: float = math.nan
+    only_if: str = ""
+    placed: int = 0
+    row: int = -1
+    number: int = -1
+    session: int = 0
+    is_rebalance: bool = False
+    is_triggered: bool = False
+    status: str = "PENDING"
+
+
+@dataclass(frozen=True)
+class Fill:
+    number: int
+    row: int
+    symbol: str
+    quantity: float
+    price: float
+    fee: float
+
+
+@dataclass
+class Outcome:
+    orders: list[Order] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+    equity: list[float] = field(default_factory=list)
+    cash: list[float] = field(default_factory=list)
+
+
+class Engine:
+    def __init__(self, world: World, rules: Rules, plan: Callable[[int], list[Order]]) -> None:
+        self.world, self.rules, self.plan = world, rules, plan
+        self.cash = rules.cash
+        self.units = dict.fromkeys(world.bars, 0.0)
+        self.mark: dict[str, float] = {}
+        self.book: list[Order] = []
+        self.out = Outcome()
+
+    def run(self) -> Outcome:
+        self.decide(-1)
+        for number, row in enumerate(self.world.rows):
+            self.apply_actions(number)
+            self.expire(row.session)
+            if row.is_regular:
+                self.match(number)
+            self.value(number)
+            self.decide(number)
+        last = self.world.rows[-1].end
+        self.expire(self.world.session_of(last))
+        return self.out
+
+    # What happens before matching
+
+    def apply_actions(self, number: int) -> None:
+        for action in self.world.actions:
+            if action.row != number:
+                continue
+            self.units[action.symbol] *= action.ratio
+            if action.symbol in self.mark:
+                self.mark[action.symbol] /= action.ratio
+            self.cash += action.dividend * self.units[action.symbol]
+            for order in self.book:
+                if order.symbol == action.symbol and order.placed < action.at:
+                    order.quantity *= action.ratio
+                    order.limit /= action.ratio
+                    order.stop /= action.ratio
+
+    def expire(self, session: int) -> None:
+        for order in self.book:
+            if order.tif != "GTC" and order.session < session:
+                self.end(order)
+        self.book = [order for order in self.book if order.status == "PENDING"]
+
+    def end(self, order: Order) -> None:
+        is_met = order.is_rebalance and order.target == 0 and self.units[order.symbol] == 0
+        order.status = "NOTHING" if is_met else "EXPIRED"
+
+    # Matching
+
+    def match(self, number: int) -> None:
+        points = {}
+        for order in self.book:
+            bar = self.world.bars[order.symbol].get(number)
+            if bar is not None:
+                points[order.number] = self.point(order, bar, number)
+        for moment in ("open", "inside", "close"):
+            now = [
+                (order, points[order.number][1])
+                for order in self.book
+                if order.number in points and points[order.number][0] == moment
+            ]
+            self.execute(now, number, moment)
+        self.book = [order for order in self.book if order.status == "PENDING"]
+
+    def point(self, order: Order, bar: Bar, number: int) -> tuple[str, float]:
+        """Return the moment and the price at which the bar fills the order; ("", 0) if it does not."""
+        if order.tif == "OPG":
+            if self.is_first_bar(order.symbol, number) and self.is_good(order, bar.open):
+                return "open", bar.open
+            order.status = "EXPIRED"
+            return "", 0.0
+        if order.tif == "CLS":
+            is_auction = self.world.rows[number].is_last
+            return (
+                ("close", bar.close) if is_auction and self.is_good(order, bar.close) else ("", 0.0)
+            )
+        if order.type == "MARKET":
+            if self.rules.fill == "next_open":
+                return "open", bar.open
+            return "close", bar.close
+        if order.type == "LIMIT":
+            return self.limit_point(order, bar)
+        if order.type == "STOP":
+            if self.is_through(order, bar.open):
+                return "open", bar.open
+            if self.is_through(order, bar.high if order.side > 0 else bar.low):
+                return "inside", order.stop
+            return "", 0.0
+        if order.is_triggered or self.is_through(order, bar.open):
+            order.is_triggered = True
+            return self.limit_point(order, bar)
+        if self.is_through(order, bar.high if order.side > 0 else bar.low):
+            order.is_triggered = True
+            if self.is_good(order, order.stop):
+                return "inside", order.stop
+        return "", 0.0
+
+    def limit_point(self, order: Order, bar: Bar) -> tuple[str, float]:
+        if self.is_good(order, bar.open):
+            return "open", bar.open
+        best = bar.low if order.side > 0 else bar.high
+        is_passed = best < order.limit if order.side > 0 else best > order.limit
+        if is_passed or (best == order.limit and self.rules.limit_fill == "touch"):
+            return "inside", order.limit
+        return "", 0.0
+
+    def is_good(self, order: Order, price: float) -> bool:
+        """Whether the order's limit, if it has one, allows the price."""
+        if math.isnan(order.limit):
+            return True
+        return price <= order.limit if order.side > 0 else price >= order.limit
+
+    def is_through(self, order: Order, price: float) -> bool:
+        return price >= order.stop if order.side > 0 else price <= order.stop
+
+    def is_first_bar(self, symbol: str, number: int) -> bool:
+        rows = self.world.rows
+        return not any(
+            rows[k].session == rows[number].session and rows[k].is_regular
+            for k in self.world.bars[symbol]
+            if k < number
+        )
+
+    # Filling
+
+    def execute(self, now: list[tuple[Order, float]], number: int, moment: str) -> None:
+        if not now:
+            return
+        worth = self.worth(number, moment)
+        waiting: list[tuple[Order, float]] = []
+        first: list[tuple[Order, float]] = []
+        for order, price in now:
+            if order.status != "PENDING" or not self.size(order, price, worth):
+                continue
+            is_reducing = self.units[order.symbol] * order.side < 0
+            is_sale = order.is_rebalance and order.side < 0
+            (first if is_reducing or is_sale else waiting).append((order, price))
+        for order, price in first:
+            self.fill(order, price, number, order.quantity)
+        factor = None
+        for order, price in waiting:
+            if not order.is_rebalance:
+                self.fill(order, price, number, order.quantity)
+            elif factor is None:
+                buys = [(o, p) for o, p in waiting if o.is_rebalance]
+                factor = self.factor([(o.quantity, self.slipped(o, p)) for o, p in buys])
+                for buy, at in buys:
+                    shrunk = buy.quantity if factor == 1 else self.rules.cut(buy.quantity * factor)
+                    self.fill(buy, at, number, shrunk)
+
+    def worth(self, number: int, moment: str) -> float:
+        total = self.cash
+        for symbol, units in self.units.items():
+            if units:
+                bar = self.world.bars[symbol].get(number)
+                price = bar and (bar.close if moment == "close" else bar.open)
+                total += units * (self.mark[symbol] if price is None else price)
+        return total
+
+    def size(self, order: Order, price: float, worth: float) -> bool:
+        """Turn fractions into shares; return whether there is something to trade."""
+        if not math.isnan(order.quantity) or order.all_cash:
+            return True
+        if not math.isnan(order.target):
+            aim = self.rules.cut(order.target * worth / price) if order.target else 0.0
+            change = aim - self.units[order.symbol]
+        else:
+            change = order.side * self.rules.cut(order.percent * worth / price)
+        if change:
+            order.side = 1 if change > 0 else -1
+        order.quantity = abs(change)
+        if change == 0:
+            order.status = "NOTHING" if order.is_rebalance else "REJECTED"
+        return change != 0
+
+    def slipped(self, order: Order, price: float) -> float:
+        moved = price + order.side * price * self.rules.slip
+        if order.type in ("LIMIT", "STOP_LIMIT"):
+            moved = min(moved, order.limit) if order.side > 0 else max(moved, order.limit)
+        return max(moved, 0.0)
+
+    def cost(self, quantity: float, price: float) -> float:
+        return quantity * price + self.rules.fee(quantity, price) if quantity > 0 else 0.0
+
+    def factor(self, buys: list[tuple[float, float]]) -> float:
+        def total(factor: float) -> float:
+            return sum(self.cost(q * factor, p) for q, p in buys)
+
+        if total(1.0) <= self.cash:
+            return 1.0
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if total(middle) <= self.cash else (low, middle)
+        return low
+
+    def affordable(self, price: float) -> float:
+        """Return the most shares that the cash pays for, by bisection."""
+        if self.cash <= SLACK:
+            return 0.0
+        low, high = 0.0, self.cash / price
+        for _ in range(200):
+            middle = (low + high) / 2
+            is_paid = middle * price + self.rules.fee(middle, price) <= self.cash
+            low, high = (middle, high) if is_paid else (low, middle)
+        return self.rules.cut(low)
+
+    def fill(self, order: Order, raw: float, number: int, quantity: float) -> None:
+        price = self.slipped(order, raw)
+        held = self.units[order.symbol]
+        takes_all = order.all_cash
+        if order.all_cash:
+            quantity = self.affordable(price)
+        if order.side < 0 and order.is_rebalance:
+            quantity = min(quantity, held)
+        if quantity <= 0:
+            order.status = "NOTHING" if order.is_rebalance else "REJECTED"
+            return
+        if order.side < 0:
+            proceeds = quantity * price - self.rules.fee(quantity, price)
+            if quantity - held > SLACK * quantity or self.cash + proceeds < 0:
+                order.status = "REJECTED"
+                return
+        elif self.cost(quantity, price) - self.cash > SLACK * self.cost(quantity, price):
+            takes_all = True
+            quantity = self.affordable(price) if self.rules.partial_on_cash else 0.0
+            if quantity <= 0:
+                order.status = "REJECTED"
+                return
+        fee = self.rules.fee(quantity, price)
+        self.cash -= order.side * quantity * price + fee
+        if self.cash < 0 or (takes_all and self.rules.fractional):
+            self.cash = 0.0
+        left = held + order.side * quantity
+        self.units[order.symbol] = 0.0 if abs(left) <= SLACK * quantity else left
+        order.status = "FILLED"
+        order.quantity = quantity
+        self.out.fills.append(
+            Fill(order.number, number, order.symbol, order.side * quantity, price, fee)
+        )
+
+    # The bar's end
+
+    def value(self, number: int, *, again: bool = False) -> None:
+        for symbol, bars in self.world.bars.items():
+            if number in bars:
+                self.mark[symbol] = bars[number].close
+        held = sum(units * self.mark[s] for s, units in self.units.items() if units)
+        if again:
+            self.out.cash.pop()
+            self.out.equity.pop()
+        self.out.cash.append(self.cash)
+        self.out.equity.append(self.cash + held)
+
+    def decide(self, number: int) -> None:
+        entered: list[Order] = []
+        for order in self.plan(number):
+            order.row = number
+            order.number = len(self.out.orders)
+            order.session = self.world.session_of(order.placed)
+            order.is_rebalance = not math.isnan(order.target)
+            self.out.orders.append(order)
+            is_working = any(o.symbol == order.symbol for o in self.book)
+            held = self.units[order.symbol]
+            if (order.only_if == "held" and held == 0) or (
+                order.only_if == "flat" and (held != 0 or is_working)
+            ):
+                order.status = "NOTHING"
+                continue
+            if order.is_rebalance:
+                for older in self.book:
+                    if older.symbol == order.symbol and older.is_rebalance:
+                        older.status = "CANCELLED"
+                self.book = [o for o in self.book if o.status == "PENDING"]
+            if self.rules.size_at == "decision":
+                self.size_now(order)
+            if order.status == "PENDING":
+                self.book.append(order)
+                entered.append(order)
+        if self.rules.fill == "same_close" and number >= 0 and self.world.rows[number].is_regular:
+            now = []
+            for order in entered:
+                bar = self.world.bars[order.symbol].get(number)
+                is_plain = order.type == "MARKET" and order.tif in ("DAY", "GTC")
+                is_now = order.placed <= self.world.rows[number].end
+                if bar and is_plain and is_now and order.status == "PENDING":
+                    now.append((order, bar.close))
+            if now:
+                self.execute(now, number, "close")
+                self.value(number, again=True)
+                self.book = [o for o in self.book if o.status == "PENDING"]
+
+    def size_now(self, order: Order) -> None:
+        """Fix the shares at the decision, from the closes known then."""
+        if not math.isnan(order.quantity):
+            return
+        price = self.mark.get(order.symbol, math.nan)
+        worth = self.cash + sum(u * self.mark[s] for s, u in self.units.items() if u)
+        held = self.units[order.symbol]
+        if order.target == 0:
+            change = -held
+        elif math.isnan(price):
+            order.status = "REJECTED"
+            return
+        elif order.is_rebalance:
+            change = self.rules.cut(order.target * worth / price) - held
+        elif order.all_cash:
+            change = self.affordable(price)
+            order.all_cash = False
+        else:
+            change = order.side * self.rules.cut(order.percent * worth / price)
+        order.quantity = abs(change)
+        if change:
+            order.side = 1 if change > 0 else -1
+        if change == 0:
+            order.status = "NOTHING" if order.is_rebalance else "REJECTED"
