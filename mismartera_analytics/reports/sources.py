@@ -1,0 +1,256 @@
+"""From what a caller has, a backtest's result or an account, to the content of a tear sheet."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeGuard
+
+import numpy as np
+import pandas as pd
+
+from mismartera_analytics import frames
+from mismartera_analytics.errors import InvalidInputError, MismarteraError
+from mismartera_analytics.reports.accounts import from_account
+from mismartera_analytics.reports.content import (
+    Fact,
+    Identity,
+    Notice,
+    TearSheetContent,
+    order_fact,
+)
+
+__all__ = ["Result", "content_of", "from_result"]
+
+_ABSENT = object()
+
+
+class Result(Protocol):
+    """What a tear sheet reads of a backtest's result."""
+
+    @property
+    def equity(self) -> pd.DataFrame:
+        """Columns of `frames.EQUITY`."""
+
+    @property
+    def returns(self) -> pd.Series[float]:
+        """Simple returns [1] labelled by session."""
+
+    @property
+    def orders(self) -> pd.DataFrame:
+        """Columns of `frames.ORDERS`."""
+
+    @property
+    def fills(self) -> pd.DataFrame:
+        """Columns of `frames.FILLS`."""
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """Columns of `frames.TRADES`."""
+
+    @property
+    def positions(self) -> pd.DataFrame:
+        """Columns of `frames.POSITIONS`: what is held at the end."""
+
+    @property
+    def peeking(self) -> bool:
+        """Whether orders could fill at the price that they were decided on."""
+
+    @property
+    def dividends_received(self) -> pd.DataFrame:
+        """Cash dividends: columns ``symbol`` and ``amount`` [currency] at least."""
+
+    @property
+    def data_version(self) -> Mapping[str, Any]:
+        """Which bars the run read, as JSON values."""
+
+    @property
+    def code_version(self) -> str:
+        """Which code ran."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What the run was asked for."""
+
+
+def content_of(source: Any) -> TearSheetContent:
+    """Return the content of a tear sheet about a result, an account or content itself.
+
+    Parameters
+    ----------
+    source
+        A `Result`, the id (int) or number (str) of an account, or a `TearSheetContent`.
+
+    Returns
+    -------
+    TearSheetContent
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else.
+    UnknownNameError
+        If there is no such account.
+
+    Examples
+    --------
+    >>> content_of(TearSheetContent("Nothing yet")).title
+    'Nothing yet'
+    """
+    if isinstance(source, TearSheetContent):
+        return source
+    if isinstance(source, (int, np.integer, str)) and not isinstance(source, bool):
+        return from_account(source if isinstance(source, str) else int(source))
+    if _is_result(source):
+        return from_result(source)
+    raise InvalidInputError(
+        f"result_or_account is a {type(source).__name__}; pass a backtest's result, or the id or "
+        f"number of an account."
+    )
+
+
+def _is_result(source: Any) -> TypeGuard[Result]:
+    """Whether it has what a tear sheet reads, without reading any of it.
+
+    ``isinstance`` of a protocol would work out every frame of a result, and ask a mapped row that has
+    left its session for its relations.
+    """
+    asked = (name for name, member in vars(Result).items() if isinstance(member, property))
+    return all(inspect.getattr_static(source, name, _ABSENT) is not _ABSENT for name in asked)
+
+
+def from_result(result: Result) -> TearSheetContent:
+    """Return the content of a backtest's tear sheet.
+
+    Parameters
+    ----------
+    result
+        What `backtest` returned.
+
+    Returns
+    -------
+    TearSheetContent
+        With the identity checked from the fills' cash and the last market value, and with times in the
+        calendar's zone where its name is known to the database, else in UTC.
+    """
+    config = result.config
+    zone = _zone(config)
+    notices = []
+    if result.peeking:
+        notices.append(
+            Notice(
+                "warning",
+                "Orders were filled at the close of the very bar that decided on them: this run looks "
+                "ahead, and no account could have traded it.",
+            )
+        )
+    name = config.get("name") or config.get("strategy") or "Backtest"
+    return TearSheetContent(
+        title=str(name),
+        subtitle="Backtest",
+        currency=str(config.get("currency") or "USD"),
+        returns=result.returns,
+        equity=result.equity,
+        orders=frames.ORDERS.conform(result.orders, tz=zone),
+        fills=frames.FILLS.conform(result.fills, tz=zone),
+        trades=frames.TRADES.conform(result.trades, tz=zone),
+        pnl_by_symbol=_by_symbol(result),
+        identity=_identity(result),
+        conventions=(*_facts(config), *_versions(result), order_fact(result.orders)),
+        notices=tuple(notices),
+    )
+
+
+def _zone(config: Mapping[str, Any]) -> str | None:
+    from mismartera_analytics.calendars.lookup import trading_calendar
+
+    try:
+        return str(trading_calendar(str(config.get("calendar"))).timezone)
+    except MismarteraError:  # run on a calendar of the caller's own, or without a database
+        return None
+
+
+def _cash_of(fills: pd.DataFrame) -> pd.Series[float]:
+    """Return what each fill brought in, after its fee: negative for a purchase [currency]."""
+    signs = np.where(fills["side"] == "BUY", -1.0, 1.0)
+    cash: pd.Series[float] = signs * fills["quantity"] * fills["price"]
+    return cash - fills["commission"].fillna(0.0)
+
+
+def _by_symbol(result: Result) -> pd.Series[float]:
+    """Return the cash of each symbol's fills and the market value of what is left of it."""
+    traded = _cash_of(result.fills).groupby(result.fills["symbol"]).sum()
+    held = result.positions.groupby("symbol")["market_value"].sum()
+    paid = result.dividends_received.groupby("symbol")["amount"].sum()
+    return traded.add(held, fill_value=0.0).add(paid, fill_value=0.0)
+
+
+def _identity(result: Result) -> Identity | None:
+    begin = result.config.get("cash")
+    if not len(result.equity) or not isinstance(begin, (int, float)):
+        return None
+    dividends = float(result.dividends_received["amount"].sum())
+    traded = float(_cash_of(result.fills).sum())
+    held = float(result.positions["market_value"].sum())
+    return Identity(
+        begin=float(begin),
+        flows=0.0,
+        pnl=traded + held + dividends,
+        end=float(result.equity["equity"].iloc[-1]),
+        basis="the cash of every fill, less fees, dividends, and the last value of what is held",
+    )
+
+
+_FACTS = {
+    "strategy": "Strategy",
+    "parameters": "Parameters",
+    "symbols": "Symbols",
+    "interval": "Bars",
+    "calendar": "Sessions",
+    "fill": "Fills",
+    "size_at": "Sizes",
+    "limit_fill": "Limit orders",
+    "account_type": "Account",
+    "commission": "Commission",
+    "slippage": "Slippage",
+    "borrow": "Borrowing",
+    "seed": "Seed",
+}
+_WORDS = {
+    ("fill", "next_open"): "market orders at the next bar's open",
+    ("fill", "next_close"): "market orders at the next bar's close",
+    ("fill", "same_close"): "market orders at the deciding bar's own close (looks ahead)",
+    ("size_at", "fill"): "percentages and weights are worked out at the fill",
+    ("size_at", "decision"): "percentages and weights are worked out at the decision",
+    ("limit_fill", "touch"): "fill when the price is touched",
+    ("limit_fill", "through"): "fill when the price is passed",
+}
+
+
+def _facts(config: Mapping[str, Any]) -> list[Fact]:
+    """Return the lines of the conventions that a run's configuration tells."""
+    facts = []
+    for key, name in _FACTS.items():
+        value = config.get(key)
+        if value is None or value == "":
+            continue
+        facts.append(Fact(name, _said(key, value)))
+    return facts
+
+
+def _said(key: str, value: Any) -> str:
+    """Return a configured value in words; a policy is a mapping with the key ``policy``."""
+    if isinstance(value, Mapping):
+        named = {word: value[word] for word in value if word != "policy" and value[word]}
+        rest = ", ".join(f"{word.replace('_', ' ')} {named[word]}" for word in named)
+        return ": ".join(part for part in (str(value.get("policy", "")), rest) if part) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return _WORDS.get((key, value), str(value))
+
+
+def _versions(result: Result) -> list[Fact]:
+    """Return which bars and which code made the figures, without the places where they lie."""
+    told = {key: value for key, value in result.data_version.items() if key != "store"}
+    data = ", ".join(f"{key.replace('_', ' ')} {str(told[key])[:16]}" for key in told)
+    return [Fact("Data", data or "bars given by the caller"), Fact("Code", result.code_version)]

@@ -1,0 +1,162 @@
+"""Reports of recorded accounts: real records in a database, marked by real bars."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mismartera_analytics import tear_sheet
+from mismartera_analytics.auth import as_user, create_user
+from mismartera_analytics.calendars.lookup import trading_calendar
+from mismartera_analytics.errors import UnknownNameError
+from mismartera_analytics.market_data.store import BarStore
+from mismartera_analytics.recording.accounts import create_account
+from mismartera_analytics.recording.flows import record_flows
+from mismartera_analytics.recording.orders import record_orders
+from mismartera_analytics.reports.accounts import from_account
+
+ZONE = "America/New_York"
+CLOSES = {"AAPL": [200.0, 202.0, 199.0, 205.0, 204.0], "IBM": [280.0, 281.0, 285.0, 284.0, 290.0]}
+
+pytestmark = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+
+
+def when(text: str) -> pd.Timestamp:
+    return pd.Timestamp(text, tz=ZONE)
+
+
+@pytest.fixture
+def account(ready_database) -> int:
+    create_user("ada", "ada@example.com", "pw")
+    calendar = trading_calendar("US_EQUITY")
+    labels = calendar.labels("2025-06-30", None)[:5]
+    for symbol, closes in CLOSES.items():
+        prices = dict.fromkeys(("open", "high", "low", "close"), np.array(closes))
+        bars = {"symbol": symbol, "timestamp": calendar.opens(labels), "session": labels}
+        BarStore().write(pd.DataFrame({**bars, **prices, "volume": 100.0}), "1d")
+    return create_account("ada", "schwab", account_number="A-1", account_type="cash")
+
+
+def trade(account: int) -> None:
+    deposit = {"flow_type": ["DEPOSIT", "DEPOSIT"], "amount": [50_000.0, 10_000.0]}
+    at = {"occurred_at": [when("2025-06-30 09:00"), when("2025-07-02 09:00")]}
+    record_flows(pd.DataFrame({**deposit, **at}), account=account)
+    orders = pd.DataFrame(
+        {
+            "symbol": ["AAPL", "IBM", "AAPL"],
+            "side": ["BUY", "BUY", "SELL"],
+            "quantity": [100.0, 50.0, 40.0],
+            "filled_quantity": [100.0, 50.0, 40.0],
+            "average_fill_price": [200.0, 280.0, 203.0],
+            "commission": [1.0, 1.0, 1.0],
+            "status": "FILLED",
+            "placed_at": [
+                when(f"2025-0{day}") for day in ("6-30 10:00", "7-01 10:00", "7-03 10:00")
+            ],
+            "filled_at": [
+                when(f"2025-0{day}") for day in ("6-30 10:01", "7-01 10:01", "7-03 10:01")
+            ],
+        }
+    )
+    record_orders(orders, account=account)
+
+
+def test_an_account_is_marked_session_by_session(account):
+    trade(account)
+    content = from_account(account)
+    cash = [50_000 - 20_001, 50_000 - 34_002, 60_000 - 34_002, 60_000 - 34_002 + 40 * 203 - 1]
+    held = [100 * 200, 100 * 202 + 50 * 281, 100 * 199 + 50 * 285, 60 * 205 + 50 * 284]
+    values = np.array(cash) + np.array(held)
+    np.testing.assert_allclose(content.equity["equity"].iloc[:4], values, rtol=1e-12)
+    np.testing.assert_allclose(content.equity["cash"].iloc[:4], cash, rtol=1e-12)
+    bases = [50_000.0, values[0], values[1] + 10_000, values[2]]
+    np.testing.assert_allclose(content.returns.iloc[:4], values / bases - 1, rtol=1e-9)
+    assert content.identity.holds
+    assert content.identity.flows == 60_000
+    closes = content.equity["timestamp"].dt.tz_convert(ZONE).dt.strftime("%H:%M")
+    assert closes.iloc[:4].tolist() == ["16:00", "16:00", "16:00", "13:00"]
+    profit = 40 * (203 - 200) + 60 * (204 - 200) - 2
+    assert content.pnl_by_symbol["AAPL"] == pytest.approx(profit, rel=1e-9)
+    assert len(content.trades) == 1
+    assert str(content.trades["exit_at"].dtype.tz) == ZONE
+
+
+def test_a_deposit_is_no_gain(account):
+    record_flows(
+        pd.DataFrame(
+            {
+                "flow_type": ["DEPOSIT", "DEPOSIT", "WITHDRAWAL"],
+                "amount": [1000.0, 9000.0, -5000.0],
+                "occurred_at": [when(f"2025-07-0{day} 09:00") for day in (1, 2, 3)],
+            }
+        ),
+        account=account,
+    )
+    content = from_account(account)
+    assert (content.returns == 0).all()
+    assert (content.equity["drawdown"] == 0).all()
+
+
+def test_by_id_or_number_as_its_user(account, tmp_path):
+    trade(account)
+    for name in (account, "A-1"):
+        with as_user("ada"):
+            path = tear_sheet(name, tmp_path / "a.html")
+        text = path.read_text("utf-8")
+        assert "schwab A-1" in text
+        assert "Account of ada" in text
+        assert "The account adds up." in text
+
+
+def test_another_users_account_is_not_known(account):
+    create_user("bob", "bob@example.com", "pw")
+    with as_user("bob"), pytest.raises(UnknownNameError):
+        tear_sheet(account)
+
+
+@pytest.mark.parametrize("unknown", [999, "nobody's"])
+def test_an_unknown_account_is_refused(account, unknown):
+    with pytest.raises(UnknownNameError):
+        tear_sheet(unknown)
+
+
+def test_an_account_without_orders_gives_a_page(account, tmp_path):
+    text = tear_sheet(account, tmp_path / "a.html").read_text("utf-8")
+    assert "No order was recorded." in text
+    assert "no session has a return" in text
+
+
+def test_orders_without_capital_have_amounts_but_no_returns(account, tmp_path):
+    trade(account)
+    from mismartera_analytics import session_scope
+    from mismartera_analytics.models import CashFlow
+
+    with session_scope() as db_session:
+        db_session.query(CashFlow).delete()
+    content = from_account(account)
+    assert content.returns.isna().sum() >= 1
+    text = tear_sheet(account, tmp_path / "a.html").read_text("utf-8")
+    assert "deposit" in text
+
+
+def test_a_price_that_lacks_is_said(account, tmp_path):
+    trade(account)
+    record_orders(
+        pd.DataFrame(
+            {
+                "symbol": ["GONE"],
+                "side": ["BUY"],
+                "quantity": [1.0],
+                "filled_quantity": [1.0],
+                "average_fill_price": [10.0],
+                "status": "FILLED",
+                "placed_at": [when("2025-07-01 10:00")],
+                "filled_at": [when("2025-07-01 10:00")],
+            }
+        ),
+        account=account,
+    )
+    content = from_account(account)
+    assert "has no price" in content.notices[0].text
+    assert np.isnan(content.pnl_by_symbol["GONE"])
+    assert np.isfinite(content.pnl_by_symbol["AAPL"])
+    assert "has no price" in tear_sheet(account, tmp_path / "a.html").read_text("utf-8")
