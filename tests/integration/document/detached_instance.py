@@ -1,0 +1,5 @@
+# starts: # Problem: Accessing object
+# needs: rows
+
+# --- the block ---
+assert user.email == "john@example.com"

@@ -1,0 +1,5 @@
+# starts: # ❌ Wrong | session = SessionLocal() | # ... long-running
+# needs: rows
+
+# --- the block ---
+

@@ -1,0 +1,6 @@
+# starts: # ❌ Wrong | session = SessionLocal()  # Shared!
+# needs: rows
+# raises: IndentationError, because marked ❌; its last `with` has only a comment for a body
+
+# --- the block ---
+

@@ -1,0 +1,5 @@
+# starts: with SessionLocal() as session: | try: | # Operations
+# needs: rows
+
+# --- the block ---
+

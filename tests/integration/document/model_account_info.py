@@ -1,0 +1,4 @@
+# starts: class AccountInfo(Base)
+# needs: columns
+# --- the block ---
+check_same_columns(AccountInfo)

@@ -1,0 +1,4 @@
+# starts: class MarketData(Base)
+# needs: columns
+# --- the block ---
+check_same_columns(MarketData)

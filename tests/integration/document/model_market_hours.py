@@ -1,0 +1,4 @@
+# starts: class MarketHours(Base)
+# needs: columns
+# --- the block ---
+check_same_columns(MarketHours)

@@ -1,0 +1,4 @@
+# starts: class Position(Base)
+# needs: columns
+# --- the block ---
+check_same_columns(Position)

@@ -1,0 +1,4 @@
+# starts: class SessionConfig(Base)
+# needs: columns
+# --- the block ---
+check_same_columns(SessionConfig)

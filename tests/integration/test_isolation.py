@@ -1,0 +1,295 @@
+"""Nobody sees or changes another user's rows: every name of the facade and every command is walked."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import typer
+from sqlalchemy import select
+
+import mismartera_analytics as ma
+from mismartera_analytics.cli.application import app, run
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    MismarteraError,
+    NotAllowedError,
+    UnknownNameError,
+)
+from mismartera_analytics.models import AccountInfo, Order, User
+from mismartera_analytics.models.database import Base, session_scope
+from tests.recording.brokers.folder import schwab_file
+from tests.world import ZONE, Books, books, prices
+
+__all__ = ["books", "prices"]
+
+MARKS = re.compile(r"BOBS|\bbob\b|bob@|bob-1|BOB-77|777\.25|NOONES")
+"""Texts that stand in rows of bob or of nobody, and in none of ada's."""
+
+NO_ROWS = {
+    "BarStore", "Strategy", "as_user", "audit_bars", "authenticate_user", "backtest", "bars",
+    "close_db", "configure", "ingest_bars", "init_db", "performance_summary", "resample_bars",
+    "settings",
+    "trading_calendar", "trading_sessions",
+}  # fmt: skip
+"""Names that show and change no rows of users: the market's data, arguments of the caller's own."""
+
+RAW = {"SessionLocal", "session_scope"}
+"""The database itself: whoever opens it is its administrator, as documented."""
+
+PEOPLE = {"create_user"}
+"""Names that a superuser alone may call while somebody is signed in."""
+
+
+def traded(symbol: str, name: str | None = None) -> pd.DataFrame:
+    """Return a purchase of two shares, the sale of one at a loss, and its return: a wash sale."""
+    days = pd.DatetimeIndex([f"2025-07-0{day} 10:00" for day in (2, 3, 7)], tz=ZONE)
+    ids = None if name is None else [f"{name}-{number}" for number in (1, 2, 3)]
+    return pd.DataFrame({"symbol": symbol, "side": ["BUY", "SELL", "BUY"],
+                         "quantity": [2.0, 1.0, 1.0], "average_fill_price": [5.0, 4.0, 5.0],
+                         "placed_at": days, "status": "FILLED", "broker_order_id": ids})  # fmt: skip
+
+
+def paid(amount: float) -> pd.DataFrame:
+    when = pd.Timestamp("2025-07-01 09:00", tz=ZONE)
+    return pd.DataFrame({"flow_type": ["DEPOSIT"], "amount": amount, "occurred_at": [when]})
+
+
+SCHWAB_ROW = "07/02/2025|Buy|ADAS|1|$5.00||-$5.00"
+
+READS: dict[str, Callable[..., Any]] = {
+    "accounts": ma.accounts,
+    "contributions": ma.contributions,
+    "fills": ma.fills,
+    "lot_methods": partial(ma.lot_methods, year=2025),
+    "orders": ma.orders,
+    "pnl": ma.pnl,
+    "positions": ma.positions,
+    "returns": ma.returns,
+    "round_trips": ma.round_trips,
+    "wash_sales": partial(ma.wash_sales, year=2025),
+}
+"""Helpers that show everything that may be seen when nothing is asked for."""
+
+OF_ACCOUNTS: dict[str, Callable[[Any, Path], Any]] = {
+    "explain": lambda account, _: ma.explain("positions", account=account, symbol="ADAS",
+                                             column="quantity"),
+    "import_orders": lambda account, folder: ma.import_orders(
+        schwab_file(folder, SCHWAB_ROW), account=account, broker="schwab"
+    ),
+    "reconcile": lambda account, _: ma.reconcile(account),
+    "record_flows": lambda account, _: ma.record_flows(paid(4.0), account=account),
+    "record_orders": lambda account, _: ma.record_orders(traded("ADAS"), account=account),
+    "refresh_positions": lambda account, _: ma.refresh_positions(account),
+    "tear_sheet": lambda account, folder: ma.tear_sheet(account, folder / "x.html").read_text("utf-8"),
+}  # fmt: skip
+"""Helpers that are told the account."""
+
+QUERIES = {"sql"}
+KINDS = (UnknownNameError, NotAllowedError, InvalidInputError)
+"""How another user's account is refused; not every helper takes an `AccountInfo`."""
+SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def world(ready_database: str, books: Books, prices: Callable[..., None]) -> Books:
+    """Give ada and bob orders, flows and positions of their own, and nobody some more."""
+    for symbol, user, account in (("ADAS", "ada", books.ada), ("BOBS", "bob", books.bob)):
+        prices(symbol, "2025-07-01", [5.0 if user == "ada" else 777.25] * 5)
+        ma.record_flows(paid(1000.0 if user == "ada" else 7772.5), account=account)
+        ma.record_orders(traded(symbol, user), account=account)
+    with session_scope() as db_session:
+        db_session.get_one(AccountInfo, books.bob).account_number = "BOB-77"
+        when = pd.Timestamp("2025-07-02 10:00", tz=ZONE)
+        db_session.add(Order(symbol="NOONES", side="BUY", quantity=1.0, placed_at=when))
+    ma.refresh_positions()
+    return books
+
+
+def rows_of(user: str | None) -> dict[str, pd.DataFrame]:
+    """Return all rows of a user, or of everybody, by table, as the database has them."""
+    if user is None:
+        tables = [table.name for table in Base.metadata.sorted_tables if table.name != "users"]
+        return {name: ma.sql(f'from "{name}"') for name in tables}
+    names = (
+        "orders",
+        "fills",
+        "positions",
+        "cash_flows",
+        "account_info",
+        "backtest_runs",
+        "reports",
+    )
+    return {name: ma.sql(f"from {name} order by all", user=user) for name in names}
+
+
+def check_untouched(before: dict[str, pd.DataFrame], user: str | None) -> None:
+    for name, frame in rows_of(user).items():
+        pd.testing.assert_frame_equal(frame, before[name], obj=name)
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, pd.DataFrame):
+        return value.to_csv()
+    return "\n".join([repr(value), getattr(value, "_repr_html_", str)(), str(value)])
+
+
+def check_silent(text: str) -> None:
+    found = MARKS.search(text)
+    assert found is None, text[max(found.start() - 80, 0) : found.end() + 80]
+
+
+def test_every_name_of_the_facade_has_a_rule() -> None:
+    ruled = {*NO_ROWS, *RAW, *PEOPLE, *READS, *OF_ACCOUNTS, *QUERIES}
+    assert ruled == set(ma.__all__), "say above whose rows a new name shows or changes"
+    for name in NO_ROWS:
+        value = getattr(ma, name)
+        if callable(value) and not inspect.isclass(value) and name != "as_user":
+            assert not {"user", "account", "broker"} & inspect.signature(value).parameters.keys(), (
+                name
+            )
+
+
+def test_helpers_show_a_user_their_own_rows(world: Books) -> None:
+    for helper in READS.values():
+        with ma.as_user("ada"):
+            seen = helper()
+            for question in ({"user": "bob"}, {"account": world.bob}, {"account": "BOB-77"}):
+                with pytest.raises((UnknownNameError, NotAllowedError)) as refused:
+                    helper(**question)
+                assert "7772" not in str(refused.value)
+        check_silent(shown(seen))
+        assert set(seen["account_id"]) <= {world.ada}
+        with ma.as_user("root"):
+            everything = helper()
+        assert set(everything["account_id"].dropna()) > set(seen["account_id"])
+
+
+def test_helpers_of_an_account_take_ones_own_only(world: Books, tmp_path: Path) -> None:
+    with session_scope() as db_session:
+        theirs = db_session.get_one(AccountInfo, world.bob)
+    before, everything = rows_of("bob"), rows_of(None)
+    for call in OF_ACCOUNTS.values():
+        with ma.as_user("ada"):
+            for account in (world.bob, "BOB-77", theirs):
+                with pytest.raises(KINDS) as refused:
+                    call(account, tmp_path)
+                check_silent(str(refused.value).replace("BOB-77", ""))
+        check_untouched(everything, None)
+    for call in OF_ACCOUNTS.values():
+        with ma.as_user("ada"):
+            check_silent(shown(call(world.ada, tmp_path)))
+        check_untouched(before, "bob")
+    with ma.as_user("ada"):
+        assert set(ma.refresh_positions()["account_id"]) == {world.ada}
+    check_untouched(before, "bob")
+    with ma.as_user("root"):
+        assert "BOBS" in shown(ma.refresh_positions(world.bob))
+
+
+def test_sql_shows_a_user_their_own_rows(world: Books) -> None:
+    with ma.as_user("ada"):
+        for table in Base.metadata.sorted_tables:
+            try:
+                seen = ma.sql(f'from "{table.name}"')
+            except MismarteraError:
+                continue
+            check_silent(seen.to_csv())
+
+
+@SQLITE
+def test_people_are_made_by_superusers(world: Books) -> None:
+    with ma.as_user("ada"), pytest.raises(NotAllowedError):
+        ma.create_user("eve", "eve@example.com", "pw")
+
+
+def commands() -> dict[str, Any]:
+    def walk(group: Any, prefix: str) -> dict[str, Any]:
+        found = {}
+        for name, command in group.commands.items():
+            inner = getattr(command, "commands", None)
+            found |= walk(command, f"{prefix}{name} ") if inner else {prefix + name: command}
+        return found
+
+    return walk(typer.main.get_command(app), "")
+
+
+SHOW = {"accounts", "positions", "orders", "fills", "pnl"}
+"""Commands that show everything that may be seen."""
+
+TOLD = {
+    "import-orders": ["{file}", "--account", "{account}", "--broker", "schwab"],
+    "reconcile": ["--account", "{account}"],
+}
+"""Commands that are told the account."""
+
+OF_PEOPLE = {"user create", "user password", "user check"}
+OF_NOBODY = {"sessions", "demo"}
+OF_THE_MARKET = ("bars ", "calendar ", "db ")
+
+
+def test_every_command_has_a_rule() -> None:
+    ruled = {*SHOW, *TOLD, *OF_PEOPLE, *OF_NOBODY, "sql"}
+    rest = {name for name in commands() if not name.startswith(OF_THE_MARKET)}
+    assert rest == ruled, "say above whose rows a new command shows or changes"
+    for name, command in commands().items():
+        if name.startswith(OF_THE_MARKET) or name in OF_NOBODY:
+            assert not {"user", "account"} & {option.name for option in command.params}, name
+
+
+@SQLITE
+def test_commands_show_a_user_their_own_rows(
+    world: Books, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = rows_of("bob")
+
+    def call(*words: str) -> tuple[int, str]:
+        capfd.readouterr()
+        with ma.as_user("ada"):
+            code = run([*words])
+        out, err = capfd.readouterr()
+        return code, out + err
+
+    for name in sorted(SHOW):
+        for form in ("--csv", "--json", "--most=40"):
+            code, text = call(name, form)
+            assert code == 0, text
+            check_silent(text)
+        code, text = call(name, "--user", "bob")
+        assert code != 0
+        assert "7772" not in text
+        if "account" in {option.name for option in commands()[name].params}:
+            assert call(name, "--account", str(world.bob))[0] != 0
+    file = schwab_file(tmp_path, SCHWAB_ROW)
+    for name, words in TOLD.items():
+        for account in (str(world.bob), "BOB-77"):
+            filled = [word.format(file=file, account=account) for word in words]
+            code, text = call(name, *filled)
+            assert code == 2, text
+            assert "is not known" in text
+        filled = [word.format(file=file, account=world.ada) for word in words]
+        code, text = call(name, *filled)
+        assert code in (0, 1), text
+        check_silent(text)
+    for table in ("orders", "fills", "positions", "cash_flows", "account_info", "users"):
+        check_silent(call("sql", f"from {table}", "--csv")[1])
+    check_untouched(before, "bob")
+
+
+@SQLITE
+def test_a_password_is_changed_by_its_owner(world: Books) -> None:
+    from mismartera_analytics.auth import set_password
+
+    with session_scope() as db_session:
+        before = db_session.scalar(select(User.hashed_password).where(User.username == "bob"))
+    with ma.as_user("ada"), pytest.raises(MismarteraError):
+        set_password("bob", "taken over")
+    with session_scope() as db_session:
+        after = db_session.scalar(select(User.hashed_password).where(User.username == "bob"))
+    assert after == before
