@@ -1,4 +1,4 @@
-"""The strategy's side of a run: what it can see and do, and the loop that calls it."""
+"""The strategy's side of a run: what it can see and do."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import numpy as np
 
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.simulation import Simulation
-from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.tickets import Ticket
 from mismartera_analytics.backtesting.views import Cursor, reveal
 from mismartera_analytics.clock import UTC
-from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, StrategyError
+from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
 from mismartera_analytics.kernels import layouts
 
-__all__ = ["Context", "FillEvent", "run_strategy"]
+__all__ = ["Context", "FillEvent"]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -280,107 +279,3 @@ class Context:
 
     def _instant(self) -> int:
         return int(self._market.clock.end[self.row]) if self._moment is None else self._moment
-
-
-def run_strategy(strategy: Strategy, context: Context) -> None:
-    """Call the strategy for every row of the clock.
-
-    Raises
-    ------
-    StrategyError
-        If the strategy raises; its state and the context are kept on the error.
-    """
-    try:
-        _Loop(strategy, context).run()
-    except Exception as error:
-        if isinstance(error, StrategyError):
-            raise
-        where = f"at {context.now:%Y-%m-%d %H:%M} UTC (bar {context.row})"
-        raise StrategyError(
-            f"{type(strategy).__name__} raised {type(error).__name__} {where}: {error}",
-            strategy=strategy,
-            context=context,
-        ) from error
-
-
-class _Loop:
-    """The loop over rows; a row without working orders, actions or events costs one call."""
-
-    def __init__(self, strategy: Strategy, context: Context) -> None:
-        base, own = Strategy, type(strategy)
-        self._strategy = strategy
-        self._context = context
-        self._market = context._market
-        self._simulation = context._simulation
-        self._hears_fills = own.on_fill is not base.on_fill
-        self._hears_opens = own.on_session_open is not base.on_session_open
-        self._hears_closes = own.on_session_close is not base.on_session_close
-        self._fills_told = 0
-        self._actions_told = 0
-        rows = self._market.actions.row
-        self._action_rows = [*rows.tolist(), -1]
-
-    def run(self) -> None:
-        context, simulation = self._context, self._simulation
-        cursor, on_bar = context._cursor, self._strategy.on_bar
-        n_working = simulation.state["working"]
-        has_sessions = self._hears_opens or self._hears_closes
-        sessions = self._market.clock.session.tolist() if has_sessions else []
-        rows = len(self._market.clock)
-        self._strategy.on_start(context)
-        for row in range(rows):
-            if has_sessions and (row == 0 or sessions[row] != sessions[row - 1]):
-                self._open_session(row)
-            if context._is_busy or row == self._action_rows[self._actions_told]:
-                simulation.advance(row)
-                context._is_busy = n_working[0] > 0
-                if row == self._action_rows[self._actions_told]:
-                    self._tell_splits(row)
-                if self._hears_fills:
-                    cursor.seen = row + 1
-                    context.row = row
-                    context._moment = None
-                    self._tell_fills()
-            cursor.seen = row + 1
-            context.row = row
-            context._moment = None
-            on_bar(context)
-            if self._hears_closes and (row == rows - 1 or sessions[row + 1] != sessions[row]):
-                self._strategy.on_session_close(context)
-
-    def _open_session(self, row: int) -> None:
-        context, times = self._context, self._market.clock
-        if not self._hears_opens:
-            return
-        if row > 0:
-            self._simulation.advance(row - 1)
-        self._simulation.open_row(row)
-        if row == self._action_rows[self._actions_told]:
-            self._tell_splits(row)
-        ordinal = min(int(times.session[row]), len(times.opens) - 1)
-        context._moment = int(min(times.opens[ordinal], times.start[row]))
-        self._strategy.on_session_open(context)
-
-    def _tell_splits(self, row: int) -> None:
-        actions = self._market.actions
-        while self._action_rows[self._actions_told] == row:
-            number = self._actions_told
-            self._actions_told += 1
-            if actions.ratio[number] != 1.0:
-                symbol = self._market.symbols[actions.symbol[number]]
-                self._context.bars[symbol].split(row, float(actions.ratio[number]))
-
-    def _tell_fills(self) -> None:
-        fills = self._simulation.filled
-        while self._fills_told < len(fills):
-            fill = fills[self._fills_told]
-            self._fills_told += 1
-            event = FillEvent(
-                order_id=int(fill["order"]),
-                symbol=self._market.symbols[fill["symbol"]],
-                side="BUY" if fill["quantity"] > 0 else "SELL",
-                quantity=abs(float(fill["quantity"])),
-                price=float(fill["price"]),
-                commission=float(fill["fee"]),
-            )
-            self._strategy.on_fill(self._context, event)

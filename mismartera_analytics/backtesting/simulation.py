@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from mismartera_analytics.backtesting.costs import Commission, Slippage
+from mismartera_analytics.backtesting.kernel_rules import rules_of
 from mismartera_analytics.backtesting.market import Market
+from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.kernels import layouts
 
-__all__ = ["FillMode", "Simulation", "SizeAt", "make_rules"]
+__all__ = ["Simulation"]
 
-FillMode = Literal["next_open", "next_close", "same_close"]
-SizeAt = Literal["fill", "decision"]
-_FILL_MODES = {
-    "next_open": layouts.NEXT_OPEN,
-    "next_close": layouts.NEXT_CLOSE,
-    "same_close": layouts.SAME_CLOSE,
-}
 _ROOM = 256
-
-
-def make_rules(
-    *,
-    commission: Commission,
-    slippage: Slippage,
-    fill: FillMode,
-    size_at: SizeAt,
-    limit_fill: Literal["touch", "through"],
-    shares: Literal["fractional", "whole"],
-    short_of_cash: Literal["reject", "shrink"],
-) -> layouts.Records:
-    """Return the rules of a run as the kernel reads them."""
-    rules = np.zeros(1, layouts.RULES)
-    fees, slip = commission.terms(), slippage.terms()
-    rules["fill"] = _FILL_MODES[fill]
-    rules["limit_through"] = limit_fill == "through"
-    rules["size_at_decision"] = size_at == "decision"
-    rules["whole"] = shares == "whole"
-    rules["partial_on_cash"] = short_of_cash == "shrink"
-    rules["fee_rate"] = fees.rate
-    rules["fee_per_share"] = fees.per_share
-    rules["fee_per_order"] = fees.per_order
-    rules["fee_minimum"] = fees.minimum
-    rules["fee_maximum"] = fees.maximum
-    rules["slip_rate"] = slip.rate
-    rules["slip_amount"] = slip.amount
-    return rules
 
 
 class Simulation:
@@ -57,13 +23,11 @@ class Simulation:
     ----------
     market
         Bars, clock and corporate actions.
-    cash
-        At the start [currency].
-    rules
-        From `make_rules`.
+    settings
+        The rules, with the cash at the start.
     """
 
-    def __init__(self, market: Market, *, cash: float, rules: layouts.Records) -> None:
+    def __init__(self, market: Market, settings: Settings) -> None:
         from mismartera_analytics.kernels import fills
 
         self._kernel = fills
@@ -79,8 +43,8 @@ class Simulation:
         self.holdings = np.zeros((2, symbols))
         self.ledger = np.zeros((2, rows))
         self.state = np.zeros(1, layouts.STATE)
-        self.state["cash"] = cash
-        self.rules = rules
+        self.state["cash"] = settings.cash
+        self.rules = rules_of(settings)
         self.fills = np.zeros(0, layouts.FILL)
         self.working = np.zeros(0, np.int64)
         self._allocate(np.zeros(_ROOM, layouts.ORDER))

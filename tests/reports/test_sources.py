@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mismartera_analytics import frames, tear_sheet
+from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance import tables
 from mismartera_analytics.reports.sources import content_of
 
@@ -144,3 +145,15 @@ def test_minutes_are_drawn_by_time_and_returns_by_session(run, tmp_path):
     text = tear_sheet(intraday, tmp_path / "x.html").read_text("utf-8")
     assert "2 sessions" in text
     assert "2 sessions over 1 days are too few" in text
+
+
+def test_a_row_that_left_its_session_is_no_result(run):
+    class Left:
+        """Like a mapped row whose session is closed: to read a relation of it raises."""
+
+        @property
+        def orders(self):
+            raise RuntimeError("read after its session was closed")
+
+    with pytest.raises(InvalidInputError, match="is a Left; pass a backtest's result"):
+        content_of(Left())

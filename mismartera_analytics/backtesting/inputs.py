@@ -1,0 +1,91 @@
+"""What a run works on: the symbols, their bars and their corporate actions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mismartera_analytics import clock, frames
+from mismartera_analytics.backtesting.forms import Instructions
+from mismartera_analytics.backtesting.market import Market, build_market
+from mismartera_analytics.calendars.sessions import TradingCalendar
+from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError
+
+__all__ = ["load_market", "named_symbols"]
+
+
+def named_symbols(
+    symbols: Any, instructions: Instructions, bars: pd.DataFrame | None
+) -> list[str] | None:
+    """Return the symbols asked for, or those that the instructions name; None for all of the bars."""
+    if symbols is not None:
+        given = [symbols] if isinstance(symbols, str) else list(symbols)
+        if not given:
+            raise InvalidInputError("symbols is empty; name at least one symbol.")
+        return sorted(set(given))
+    for frame in (instructions.weights, instructions.entries):
+        if isinstance(frame, pd.DataFrame):
+            return sorted({str(name) for name in frame.columns})
+    if bars is not None:
+        return None
+    orders = instructions.orders
+    if orders is not None and "symbol" in orders.columns:
+        return sorted({str(name) for name in orders["symbol"]})
+    raise InvalidInputError("symbols is missing; name at least one symbol.")
+
+
+def load_market(
+    symbols: list[str] | None,
+    start: Any,
+    end: Any,
+    interval: clock.Interval,
+    calendar: str | TradingCalendar,
+    bars: pd.DataFrame | None,
+    actions: pd.DataFrame | None,
+) -> tuple[Market, dict[str, Any]]:
+    """Return the market and, of bars from the store, where they came from."""
+    from mismartera_analytics.calendars.lookup import trading_calendar
+    from mismartera_analytics.market_data.actions import corporate_actions
+    from mismartera_analytics.market_data.store import BarStore
+
+    sessions = trading_calendar(calendar) if isinstance(calendar, str) else calendar
+    source: dict[str, Any] = {}
+    if bars is None:
+        assert symbols is not None
+        store = BarStore()
+        source = {"store": store.uri, "version": store.version(str(interval))}
+        frame = store.read(symbols, str(interval), start, end)
+        known = corporate_actions(symbols) if actions is None else actions
+    else:
+        frame = _within(bars, start, end, interval, sessions)
+        known = frames.CORPORATE_ACTIONS.empty() if actions is None else actions
+    market = build_market(frame, known, symbols=symbols, interval=interval, calendar=sessions)
+    return market, source
+
+
+def _within(
+    bars: pd.DataFrame, start: Any, end: Any, interval: clock.Interval, calendar: TradingCalendar
+) -> pd.DataFrame:
+    """Return the bars of a range, read as `BarStore.read` reads it."""
+    from mismartera_analytics.market_data.session_times import instants_of_labels
+
+    first = None if start is None else clock.parse_bound(start, argument="start")
+    last = None if end is None else clock.parse_bound(end, argument="end")
+    if interval.is_intraday:
+        first, last = instants_of_labels(calendar, first, last)
+    kept = np.ones(len(bars), np.bool_)
+    for bound, is_start in ((first, True), (last, False)):
+        if bound is None:
+            continue
+        if isinstance(bound, dt.datetime):
+            times = bars["timestamp"]
+            kept &= (times >= bound) if is_start else (times < bound)
+        else:
+            labels, label = bars["session"], pd.Timestamp(bound)
+            kept &= (labels >= label) if is_start else (labels <= label)
+    if not kept.any():
+        raise BarsNotFoundError(f"bars holds no {interval} bars from {start} to {end}.")
+    return bars if kept.all() else bars[kept]

@@ -1,0 +1,41 @@
+"""The rules of a run as the kernel reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mismartera_analytics.backtesting.settings import Settings
+from mismartera_analytics.kernels import layouts
+
+__all__ = ["rules_of"]
+
+_FILL_MODES = {
+    "next_open": layouts.NEXT_OPEN,
+    "next_close": layouts.NEXT_CLOSE,
+    "same_close": layouts.SAME_CLOSE,
+}
+
+
+def rules_of(settings: Settings) -> layouts.Records:
+    """Return one record of `layouts.RULES`.
+
+    Parameters
+    ----------
+    settings
+        Checked already.
+    """
+    rules = np.zeros(1, layouts.RULES)
+    fees, slip = settings.commission.terms(), settings.slippage.terms()
+    rules["fill"] = _FILL_MODES[settings.fill]
+    rules["limit_through"] = settings.limit_fill == "through"
+    rules["size_at_decision"] = settings.size_at == "decision"
+    rules["whole"] = not settings.fractional
+    rules["partial_on_cash"] = settings.partial_on_cash
+    rules["fee_rate"] = fees.rate
+    rules["fee_per_share"] = fees.per_share
+    rules["fee_per_order"] = fees.per_order
+    rules["fee_minimum"] = fees.minimum
+    rules["fee_maximum"] = fees.maximum
+    rules["slip_rate"] = slip.rate
+    rules["slip_amount"] = slip.amount
+    return rules

@@ -1,0 +1,128 @@
+"""The loop that calls a strategy as a run goes on."""
+
+from __future__ import annotations
+
+from mismartera_analytics.backtesting.context import Context, FillEvent
+from mismartera_analytics.backtesting.market import Market
+from mismartera_analytics.backtesting.settings import Settings
+from mismartera_analytics.backtesting.simulation import Simulation
+from mismartera_analytics.backtesting.strategy import Strategy
+from mismartera_analytics.errors import StrategyError
+
+__all__ = ["run_strategy"]
+
+
+def run_strategy(
+    strategy: Strategy, market: Market, simulation: Simulation, settings: Settings
+) -> None:
+    """Call the strategy for every row of the clock.
+
+    Parameters
+    ----------
+    strategy
+        It is changed by what its methods do to it.
+    market, simulation
+        Of the run; nothing of it is simulated yet.
+    settings
+        The rules.
+
+    Raises
+    ------
+    StrategyError
+        If the strategy raises; its state and the context are kept on the error.
+    """
+    context = Context(market, simulation, only_whole=settings.only_whole, seed=settings.seed)
+    try:
+        _Loop(strategy, context).run()
+    except Exception as error:
+        if isinstance(error, StrategyError):
+            raise
+        where = f"at {context.now:%Y-%m-%d %H:%M} UTC (bar {context.row})"
+        raise StrategyError(
+            f"{type(strategy).__name__} raised {type(error).__name__} {where}: {error}",
+            strategy=strategy,
+            context=context,
+        ) from error
+
+
+class _Loop:
+    """The loop over rows; a row without working orders, actions or events costs one call."""
+
+    def __init__(self, strategy: Strategy, context: Context) -> None:
+        base, own = Strategy, type(strategy)
+        self._strategy = strategy
+        self._context = context
+        self._market = context._market
+        self._simulation = context._simulation
+        self._hears_fills = own.on_fill is not base.on_fill
+        self._hears_opens = own.on_session_open is not base.on_session_open
+        self._hears_closes = own.on_session_close is not base.on_session_close
+        self._fills_told = 0
+        self._actions_told = 0
+        rows = self._market.actions.row
+        self._action_rows = [*rows.tolist(), -1]
+
+    def run(self) -> None:
+        context, simulation = self._context, self._simulation
+        cursor, on_bar = context._cursor, self._strategy.on_bar
+        n_working = simulation.state["working"]
+        has_sessions = self._hears_opens or self._hears_closes
+        sessions = self._market.clock.session.tolist() if has_sessions else []
+        rows = len(self._market.clock)
+        self._strategy.on_start(context)
+        for row in range(rows):
+            if has_sessions and (row == 0 or sessions[row] != sessions[row - 1]):
+                self._open_session(row)
+            if context._is_busy or row == self._action_rows[self._actions_told]:
+                simulation.advance(row)
+                context._is_busy = n_working[0] > 0
+                if row == self._action_rows[self._actions_told]:
+                    self._tell_splits(row)
+                if self._hears_fills:
+                    cursor.seen = row + 1
+                    context.row = row
+                    context._moment = None
+                    self._tell_fills()
+            cursor.seen = row + 1
+            context.row = row
+            context._moment = None
+            on_bar(context)
+            if self._hears_closes and (row == rows - 1 or sessions[row + 1] != sessions[row]):
+                self._strategy.on_session_close(context)
+
+    def _open_session(self, row: int) -> None:
+        context, times = self._context, self._market.clock
+        if not self._hears_opens:
+            return
+        if row > 0:
+            self._simulation.advance(row - 1)
+        self._simulation.open_row(row)
+        if row == self._action_rows[self._actions_told]:
+            self._tell_splits(row)
+        ordinal = min(int(times.session[row]), len(times.opens) - 1)
+        context._moment = int(min(times.opens[ordinal], times.start[row]))
+        self._strategy.on_session_open(context)
+
+    def _tell_splits(self, row: int) -> None:
+        actions = self._market.actions
+        while self._action_rows[self._actions_told] == row:
+            number = self._actions_told
+            self._actions_told += 1
+            if actions.ratio[number] != 1.0:
+                symbol = self._market.symbols[actions.symbol[number]]
+                self._context.bars[symbol].split(row, float(actions.ratio[number]))
+
+    def _tell_fills(self) -> None:
+        fills = self._simulation.filled
+        while self._fills_told < len(fills):
+            fill = fills[self._fills_told]
+            self._fills_told += 1
+            event = FillEvent(
+                order_id=int(fill["order"]),
+                symbol=self._market.symbols[fill["symbol"]],
+                side="BUY" if fill["quantity"] > 0 else "SELL",
+                quantity=abs(float(fill["quantity"])),
+                price=float(fill["price"]),
+                commission=float(fill["fee"]),
+            )
+            self._strategy.on_fill(self._context, event)

@@ -1,0 +1,175 @@
+"""From the arrays of a run to the frames of its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mismartera_analytics import frames
+from mismartera_analytics.backtesting.market import Market
+from mismartera_analytics.backtesting.tickets import ORDER_TYPES, STATUSES, TIMES_IN_FORCE
+from mismartera_analytics.kernels import layouts
+
+if TYPE_CHECKING:
+    from mismartera_analytics.backtesting.simulation import Simulation
+
+__all__ = [
+    "CURRENCY",
+    "equity_of",
+    "fills_of",
+    "instants",
+    "orders_of",
+    "positions_of",
+    "returns_of",
+]
+
+CURRENCY = "USD"
+_INSIDE = 2  # [us] before the bar's end: where a fill at an unknown time inside the bar is put
+_AT_CLOSE = 1  # [us] before the bar's end, which belongs to the next bar
+
+
+def instants(values: NDArray[np.int64]) -> pd.DatetimeIndex:
+    """Return microseconds since 1970 as aware instants."""
+    return pd.DatetimeIndex(values.astype("datetime64[us]")).tz_localize("UTC")
+
+
+def _filled_at(market: Market, fills: layouts.Records) -> NDArray[np.int64]:
+    start, end = market.clock.start[fills["row"]], market.clock.end[fills["row"]]
+    moment = fills["moment"]
+    inside = np.where(moment == layouts.INSIDE, end - _INSIDE, end - _AT_CLOSE)
+    late = np.where(moment == layouts.AT_DECISION, end, inside)
+    times: NDArray[np.int64] = np.where(moment == layouts.AT_OPEN, start, late)
+    return times
+
+
+def _named(codes: NDArray[Any], names: dict[str, int]) -> NDArray[Any]:
+    table = np.array(sorted(names, key=names.__getitem__), dtype=object)
+    return table[codes]  # type: ignore[no-any-return]
+
+
+def orders_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]) -> pd.DataFrame:
+    """Return every order as `frames.ORDERS`; `numbers` are their ids, 0 of what was no order."""
+    orders = simulation.placed
+    filled_at = np.full(len(orders), np.datetime64("NaT"), "datetime64[us]")
+    filled_at[simulation.filled["order"]] = _filled_at(market, simulation.filled).astype(
+        "datetime64[us]"
+    )
+    keep = numbers > 0
+    kept = orders[keep]
+    is_filled = kept["status"] == layouts.FILLED
+    sides = np.array(["SELL", None, "BUY"], object)
+    table = pd.DataFrame(
+        {
+            "order_id": numbers[keep],
+            "account_id": pd.NA,
+            "user": None,
+            "broker_order_id": None,
+            "symbol": np.array(market.symbols, object)[kept["symbol"]],
+            "order_type": _named(kept["type"], ORDER_TYPES),
+            "side": sides[kept["side"] + 1],
+            "quantity": kept["quantity"],
+            "filled_quantity": np.where(is_filled, kept["quantity"], 0.0),
+            "price": kept["limit"],
+            "stop_price": kept["stop"],
+            "average_fill_price": kept["fill_price"],
+            "commission": kept["fee"],
+            "time_in_force": _named(kept["tif"], TIMES_IN_FORCE),
+            "status": [STATUSES[status] for status in kept["status"].tolist()],
+            "placed_at": instants(kept["placed"]),
+            "filled_at": pd.DatetimeIndex(filled_at[keep]).tz_localize("UTC"),
+            "time_precision": None,
+        }
+    )
+    return frames.ORDERS.conform(table)
+
+
+def fills_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]) -> pd.DataFrame:
+    """Return every fill as `frames.FILLS`; `numbers` are the orders' ids."""
+    fills = simulation.filled
+    table = pd.DataFrame(
+        {
+            "fill_id": np.arange(1, len(fills) + 1),
+            "order_id": numbers[fills["order"]],
+            "account_id": pd.NA,
+            "user": None,
+            "symbol": np.array(market.symbols, object)[fills["symbol"]],
+            "side": np.where(fills["quantity"] > 0, "BUY", "SELL"),
+            "quantity": np.abs(fills["quantity"]),
+            "price": fills["price"],
+            "commission": fills["fee"],
+            "filled_at": instants(_filled_at(market, fills)),
+            "broker_fill_id": None,
+        }
+    )
+    return frames.FILLS.conform(table)
+
+
+def equity_of(market: Market, simulation: Simulation, cash: float) -> pd.DataFrame:
+    """Return the account at each bar's end as `frames.EQUITY`; `cash` is what it began with."""
+    money, held = simulation.ledger
+    total = money + held
+    highest = np.maximum(np.maximum.accumulate(total), cash)
+    table = pd.DataFrame(
+        {
+            "timestamp": instants(market.clock.end),
+            "session": market.clock.label.astype("datetime64[us]"),
+            "cash": money,
+            "positions": held,
+            "equity": total,
+            "drawdown": total / highest - 1.0,
+        }
+    )
+    return frames.EQUITY.conform(table)
+
+
+def returns_of(equity: pd.DataFrame, cash: float) -> pd.Series[float]:
+    """Return what each session made of the value at the end of the one before."""
+    labels = equity["session"].to_numpy()
+    last = np.flatnonzero(np.append(labels[1:] != labels[:-1], True))
+    values = equity["equity"].to_numpy()[last]
+    before = np.concatenate([[cash], values[:-1]])
+    index = pd.DatetimeIndex(labels[last], name="session")
+    return pd.Series(values / before - 1.0, index=index, name="return")
+
+
+def positions_of(market: Market, simulation: Simulation, lots: pd.DataFrame) -> pd.DataFrame:
+    """Return what is held at the end as `frames.POSITIONS`, its cost that of the open `lots`."""
+    units, closes = simulation.holdings
+    held = np.flatnonzero(units)
+    symbols = np.array(market.symbols, object)[held]
+    cost = lots.groupby("symbol")["cost_basis"].sum().reindex(symbols).to_numpy(dtype=np.float64)
+    quantity, price = units[held], closes[held]
+    table = pd.DataFrame(
+        {
+            "account_id": pd.NA,
+            "user": None,
+            "symbol": symbols,
+            "quantity": quantity,
+            "average_price": cost / quantity,
+            "current_price": price,
+            "market_value": quantity * price,
+            "cost_basis": cost,
+            "unrealized_pnl": quantity * price - cost,
+            "day_change": quantity * (price - _closes_before(market, held)),
+            "currency": CURRENCY,
+            "last_updated": instants(market.clock.end[-1:])[0],
+        }
+    )
+    return frames.POSITIONS.conform(table)
+
+
+def _closes_before(market: Market, held: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the last closes of earlier sessions than the last, in shares of now; NaN where none."""
+    earlier = np.flatnonzero(market.clock.label < market.clock.label[-1])
+    closes = np.full(len(held), np.nan)
+    for place, symbol in enumerate(held):
+        known = market.fields[3, symbol, earlier]
+        rows = np.flatnonzero(~np.isnan(known))
+        if len(rows):
+            actions = market.actions
+            later = (actions.symbol == symbol) & (actions.row > rows[-1])
+            closes[place] = known[rows[-1]] / np.prod(actions.ratio[later])
+    return closes

@@ -1,0 +1,77 @@
+"""The book of working orders: corporate actions, expiry, and the account's value at a bar's close."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mismartera_analytics.kernels.compiling import kernel
+from mismartera_analytics.kernels.layouts import EXPIRED, GTC, VOID, WORKING
+
+__all__ = ["apply_actions", "expire", "sweep", "value"]
+
+
+@kernel
+def apply_actions(
+    row: int, actions: Any, orders: Any, working: Any, holdings: Any, now: Any
+) -> None:
+    """Apply the splits and dividends in force from `row`; a split never rounds."""
+    while now.actions < len(actions) and actions[now.actions].row <= row:
+        action = actions[now.actions]
+        now.actions += 1
+        symbol = action.symbol
+        ratio = action.ratio
+        holdings[0, symbol] *= ratio
+        holdings[1, symbol] /= ratio
+        action.paid = action.amount * holdings[0, symbol]
+        now.cash += action.paid
+        if ratio == 1.0:
+            continue
+        for k in range(now.working):
+            order = orders[working[k]]
+            if order.symbol == symbol and order.placed < action.at:
+                order.quantity *= ratio
+                order.limit /= ratio
+                order.stop /= ratio
+
+
+@kernel
+def expire(session: int, orders: Any, working: Any, holdings: Any, now: Any) -> None:
+    """End the orders whose last session came before `session`."""
+    is_changed = False
+    for k in range(now.working):
+        order = orders[working[k]]
+        if order.status != WORKING:  # cancelled since the last row
+            is_changed = True
+        elif order.tif != GTC and order.session < session:
+            is_met = order.is_target == 1 and order.size == 0.0
+            is_met &= holdings[0, order.symbol] == 0.0
+            order.status = VOID if is_met else EXPIRED
+            is_changed = True
+    if is_changed:
+        sweep(orders, working, now)
+
+
+@kernel
+def sweep(orders: Any, working: Any, now: Any) -> None:
+    """Drop from the book what no longer works, keeping the order of placement."""
+    kept = 0
+    for k in range(now.working):
+        if orders[working[k]].status == WORKING:
+            working[kept] = working[k]
+            kept += 1
+    now.working = kept
+
+
+@kernel
+def value(row: int, prices: Any, holdings: Any, ledger: Any, now: Any) -> None:
+    """Value the account at the closes of `row`, or at the last ones known."""
+    total = 0.0
+    for symbol in range(holdings.shape[1]):
+        units = holdings[0, symbol]
+        if units != 0.0:
+            close = prices[3, symbol, row]
+            if close == close:
+                holdings[1, symbol] = close
+            total += units * holdings[1, symbol]
+    ledger[0, row] = now.cash
+    ledger[1, row] = total

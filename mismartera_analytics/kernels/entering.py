@@ -1,0 +1,150 @@
+"""Orders enter the book: on what they depend, what they replace, and their size at the decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mismartera_analytics.kernels.book import sweep, value
+from mismartera_analytics.kernels.compiling import kernel
+from mismartera_analytics.kernels.execution import execute_moment
+from mismartera_analytics.kernels.layouts import (
+    AT_DECISION,
+    CANCELLED,
+    GTC,
+    IF_FLAT,
+    IF_HELD,
+    MARKET,
+    NEVER,
+    NO_PRICE,
+    NO_SIZE,
+    PERCENT,
+    REGULAR,
+    REJECTED,
+    REPLACED,
+    SAME_CLOSE,
+    TARGET,
+    UNITS,
+    VOID,
+    WORKING,
+)
+from mismartera_analytics.kernels.sizing import affordable, whole
+
+__all__ = ["enter"]
+
+
+@kernel
+def enter(
+    row: int,
+    clock: Any,
+    flags: Any,
+    prices: Any,
+    actions: Any,
+    orders: Any,
+    fills: Any,
+    working: Any,
+    holdings: Any,
+    ledger: Any,
+    now: Any,
+    rule: Any,
+) -> None:
+    """Take orders decided before `row` into the book, sizing those that are sized at the decision."""
+    first = now.working
+    held_before = now.working
+    while now.active < now.orders and orders[now.active].row < row:
+        index = now.active
+        order = orders[index]
+        now.active += 1
+        if order.status != WORKING:
+            continue
+        symbol = order.symbol
+        if order.condition == IF_HELD and holdings[0, symbol] == 0.0:
+            order.status = VOID
+            continue
+        if order.condition == IF_FLAT:
+            is_free = holdings[0, symbol] == 0.0
+            for k in range(now.working):
+                if orders[working[k]].symbol == symbol and orders[working[k]].status == WORKING:
+                    is_free = False
+            if not is_free:
+                order.status = VOID
+                continue
+        if order.sizing == TARGET:
+            order.is_target = 1
+            for k in range(now.working):
+                older = orders[working[k]]
+                if older.is_target == 1 and older.symbol == symbol and older.status == WORKING:
+                    older.status = CANCELLED
+                    older.reason = REPLACED
+        if rule.size_at_decision == 1 and order.sizing != UNITS:
+            _size_at_decision(row - 1, order, prices, actions, holdings, ledger, now, rule)
+        if order.status == WORKING:
+            working[now.working] = index
+            now.working += 1
+    is_entered = row > 0 and now.working > first
+    if rule.fill == SAME_CLOSE and is_entered and flags[row - 1] & REGULAR:
+        is_touched = False
+        for k in range(held_before, now.working):
+            order = orders[working[k]]
+            order.moment = NEVER
+            is_now = order.row == row - 1 and order.placed <= clock[1, row - 1]
+            price = prices[3, order.symbol, row - 1]
+            if is_now and order.type == MARKET and order.tif <= GTC and price == price:
+                order.moment = AT_DECISION
+                order.price = price
+                is_touched = True
+        if is_touched:
+            execute_moment(
+                AT_DECISION, row - 1, prices, orders, fills, working, holdings, now, rule
+            )
+            value(row - 1, prices, holdings, ledger, now)
+    sweep(orders, working, now)
+
+
+@kernel
+def _size_at_decision(
+    row: int,
+    order: Any,
+    prices: Any,
+    actions: Any,
+    holdings: Any,
+    ledger: Any,
+    now: Any,
+    rule: Any,
+) -> None:
+    """Fix the order's units from the closes known at the end of `row`."""
+    symbol = order.symbol
+    units = holdings[0, symbol]
+    price = np.nan
+    for earlier in range(row, -1, -1):
+        if prices[3, symbol, earlier] == prices[3, symbol, earlier]:
+            price = prices[3, symbol, earlier]
+            for k in range(now.actions):
+                if actions[k].symbol == symbol and actions[k].row > earlier:
+                    price /= actions[k].ratio
+            break
+    if order.sizing == TARGET and order.size == 0.0:
+        signed = -units
+    elif price != price:
+        order.status = REJECTED
+        order.reason = NO_PRICE
+        return
+    else:
+        value = now.cash
+        for other in range(holdings.shape[1]):
+            if holdings[0, other] != 0.0:
+                value += holdings[0, other] * holdings[1, other]
+        if order.sizing == TARGET:
+            signed = whole(rule, order.size * value / price) - units
+        elif order.sizing == PERCENT:
+            signed = order.side * whole(rule, order.size * value / price)
+        else:
+            signed = affordable(rule, now.cash, price)
+    order.sizing = UNITS
+    order.quantity = abs(signed)
+    if signed == 0.0:
+        order.status = VOID if order.is_target == 1 else REJECTED
+        order.reason = NO_SIZE
+    else:
+        order.side = 1 if signed > 0.0 else -1
