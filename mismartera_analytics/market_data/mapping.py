@@ -259,7 +259,7 @@ def _session_opens(
     """Return regular open and label of each row; a date or a midnight is the label.
 
     Midnight in the time's own zone or in the exchange's; another time belongs to the session around it.
-    A week or month starts with its first session, whichever of them names it.
+    A week or month starts with its first session, whichever day names it.
     """
     wall: Any = times.dt.tz_localize(None)
     local = wall.to_numpy().astype("datetime64[us]")
@@ -272,12 +272,29 @@ def _session_opens(
         day = at_home.astype("datetime64[D]")
         of_session = sessions_of_times(calendar, _microseconds(instants))
         label[is_instant] = np.where(at_home == day, day, of_session)
+    if layout.interval in _PERIODS:
+        label = _period_days(label, layout.interval, calendar)
     reach = _LONGEST_PERIOD[layout.interval.unit] * layout.interval.count
     label, opens = session_opens(calendar, label, reach=reach)
     if layout.interval in _PERIODS:
         label, opens = _period_starts(label, opens, layout, calendar)
     opened = pd.Series(opens, index=times.index).dt.tz_localize("UTC")
     return opened, pd.Series(label.astype("datetime64[us]"), index=times.index)
+
+
+def _period_days(
+    label: NDArray[Any], interval: clock.Interval, calendar: TradingCalendar
+) -> NDArray[Any]:
+    """Return the first day of each label's month, or the Monday of its week.
+
+    A weekend without sessions names no week: some vendors mean the one that ends there, some the next.
+    """
+    if interval.unit == "mo":
+        return label.astype("datetime64[M]").astype("datetime64[D]")
+    weekday = (label.astype(np.int64) + 3) % 7
+    _, opens = session_opens(calendar, label)
+    is_unclear = (weekday >= 5) & np.isnat(opens)
+    return np.where(is_unclear, np.datetime64("NaT"), label - weekday)
 
 
 def _period_starts(

@@ -390,6 +390,29 @@ def test_what_is_no_source_is_named(source: object) -> None:
         ma.ingest_bars(source, "1m")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("interval", "day", "session"),
+    [
+        ("1w", "2025-04-18", "2025-04-14"),  # Good Friday
+        ("1w", "2025-07-04", "2025-06-30"),  # a Friday
+        ("1mo", "2025-05-31", "2025-05-01"),  # a Saturday
+        ("1mo", "2025-08-31", "2025-08-01"),  # a Sunday before Labor Day
+    ],
+)
+def test_a_period_is_named_by_its_last_day_though_the_market_is_closed(
+    store: BarStore, interval: str, day: str, session: str
+) -> None:
+    ma.ingest_bars(make_minutes(count=1).assign(timestamp=day), interval)
+    assert store.read("AAPL", interval)["session"].tolist() == [pd.Timestamp(session)]
+
+
+@pytest.mark.parametrize("day", ["2025-06-07", "2025-06-08"])
+def test_a_weekend_names_no_week(store: BarStore, day: str) -> None:
+    """pandas' resample("W") means the week that ends there, others the one that begins."""
+    with pytest.raises(InvalidBarsError, match=day):
+        ma.ingest_bars(make_minutes(count=1).assign(timestamp=day), "1w")
+
+
 @pytest.mark.parametrize("interval", ["1w", "1mo"])
 def test_a_week_or_month_is_one_bar_whichever_session_names_it(
     store: BarStore, interval: str
