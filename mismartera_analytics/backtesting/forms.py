@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,18 @@ class Instructions:
     def form(self) -> str:
         """The name of the form."""
         return next(name for name in FORMS if getattr(self, name) is not None)
+
+    def again(self) -> Instructions:
+        """Return the same instructions for another run, out of reach of what changes these.
+
+        The strategy is a copy as it is now, frames are shared until somebody writes to them.
+        """
+        own: dict[str, Any] = {"strategy": copy.copy(self.strategy)}
+        for name in ("weights", "entries", "exits", "orders"):
+            value = getattr(self, name)
+            if isinstance(value, (pd.DataFrame, pd.Series)):
+                own[name] = value.copy(deep=False)
+        return dataclasses.replace(self, **own)
 
     def described(self) -> dict[str, Any]:
         """Return the strategy's name, or the form's, and the parameters."""

@@ -27,6 +27,8 @@ from mismartera_analytics.kernels import layouts
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mismartera_analytics.backtesting.forms import Instructions
+    from mismartera_analytics.backtesting.settings import Settings
     from mismartera_analytics.backtesting.simulation import Simulation
 
 __all__ = ["BacktestResult"]
@@ -45,6 +47,8 @@ class BacktestResult:
     config: dict[str, Any]
     _market: Market = field(repr=False)
     _simulation: Simulation = field(repr=False)
+    _instructions: Instructions = field(repr=False)
+    _settings: Settings = field(repr=False)
 
     def __repr__(self) -> str:
         times = self._market.clock

@@ -200,9 +200,10 @@ def run_on(
         **(source or {}),
         **settings.described(),
     }
+    kept = instructions.again()
     simulation = _simulated(market, instructions, settings)
     simulation.finish()
-    return BacktestResult(config, market, simulation)
+    return BacktestResult(config, market, simulation, kept, settings)
 
 
 def _simulated(market: Market, instructions: Instructions, settings: Settings) -> Simulation:
