@@ -13,8 +13,14 @@ __all__ = ["run_strategy"]
 
 
 def run_strategy(
-    strategy: Strategy, market: Market, simulation: Simulation, settings: Settings
-) -> None:
+    strategy: Strategy,
+    market: Market,
+    simulation: Simulation,
+    settings: Settings,
+    *,
+    context_type: type[Context] = Context,
+    rows: int | None = None,
+) -> Context:
     """Call the strategy for every row of the clock.
 
     Parameters
@@ -25,15 +31,25 @@ def run_strategy(
         Of the run; nothing of it is simulated yet.
     settings
         The rules.
+    context_type
+        What the strategy is given: a class of one's own can note what it asks for.
+    rows
+        How many rows to work through; all by default. What a strategy decides at the open that follows
+        is asked for too.
+
+    Returns
+    -------
+    Context
+        As the strategy left it.
 
     Raises
     ------
     StrategyError
         If the strategy raises; its state and the context are kept on the error.
     """
-    context = Context(market, simulation, only_whole=settings.only_whole, seed=settings.seed)
+    context = context_type(market, simulation, only_whole=settings.only_whole, seed=settings.seed)
     try:
-        _Loop(strategy, context).run()
+        _Loop(strategy, context).run(rows)
     except Exception as error:
         if isinstance(error, StrategyError):
             raise
@@ -43,6 +59,7 @@ def run_strategy(
             strategy=strategy,
             context=context,
         ) from error
+    return context
 
 
 class _Loop:
@@ -62,15 +79,16 @@ class _Loop:
         rows = self._market.actions.row
         self._action_rows = [*rows.tolist(), -1]
 
-    def run(self) -> None:
+    def run(self, most: int | None = None) -> None:
         context, simulation = self._context, self._simulation
         cursor, on_bar = context._cursor, self._strategy.on_bar
         n_working = simulation.state["working"]
         has_sessions = self._hears_opens or self._hears_closes
         sessions = self._market.clock.session.tolist() if has_sessions else []
         rows = len(self._market.clock)
+        last = rows if most is None else min(most, rows)
         self._strategy.on_start(context)
-        for row in range(rows):
+        for row in range(last):
             if has_sessions and (row == 0 or sessions[row] != sessions[row - 1]):
                 self._open_session(row)
             if context._is_busy or row == self._action_rows[self._actions_told]:
@@ -89,6 +107,8 @@ class _Loop:
             on_bar(context)
             if self._hears_closes and (row == rows - 1 or sessions[row + 1] != sessions[row]):
                 self._strategy.on_session_close(context)
+        if has_sessions and 0 < last < rows and sessions[last] != sessions[last - 1]:
+            self._open_session(last)
 
     def _open_session(self, row: int) -> None:
         context, times = self._context, self._market.clock
