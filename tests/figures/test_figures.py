@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from mismartera_analytics import frames
 from mismartera_analytics.errors import InvalidInputError
-from mismartera_analytics.figures import accounts, canvas, prices, returns, style
+from mismartera_analytics.figures import accounts, canvas, overfitting, prices, returns, style
 from mismartera_analytics.performance import tables
 from tests.reports import made_up
 
 RECORD = made_up.returns()
 EQUITY = made_up.equity(RECORD)
+LOGITS = np.random.default_rng(1).normal(size=70)
 
 
 def bars() -> pd.DataFrame:
@@ -77,6 +78,10 @@ FULL = {
         RECORD, value_at_risk=-0.017, theme=theme
     ),
     "orders": lambda theme: prices.order_marks(bars(), fills(), theme=theme),
+    "logits": lambda theme: overfitting.logits(LOGITS, probability=0.4, trials=12, theme=theme),
+    "trials": lambda theme: overfitting.trial_sharpes(
+        LOGITS, picked=float(LOGITS.max()), luck=1.5, theme=theme
+    ),
 }
 EMPTY = {
     "equity": lambda: accounts.equity_with_drawdown(frames.EQUITY.empty()),
