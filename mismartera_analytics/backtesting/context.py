@@ -87,7 +87,7 @@ class Context:
         """Cash and positions at their last closes [currency]."""
         if self._moment is None and self._simulation.state["row"][0] <= self.row:
             self._simulation.advance(self.row)
-        units, closes = self._simulation.holdings
+        units, closes = self._simulation.holdings[:2]
         return self.cash + float(units @ closes)
 
     def position(self, symbol: str | None = None) -> float:

@@ -137,7 +137,7 @@ def returns_of(equity: pd.DataFrame, cash: float) -> pd.Series[float]:
 
 def positions_of(market: Market, simulation: Simulation, lots: pd.DataFrame) -> pd.DataFrame:
     """Return what is held at the end as `frames.POSITIONS`, its cost that of the open `lots`."""
-    units, closes = simulation.holdings
+    units, closes = simulation.holdings[:2]
     held = np.flatnonzero(units)
     symbols = np.array(market.symbols, object)[held]
     cost = lots.groupby("symbol")["cost_basis"].sum().reindex(symbols).to_numpy(dtype=np.float64)

@@ -36,11 +36,12 @@ class Simulation:
         self.market = market
         self.clock = np.ascontiguousarray(np.stack([times.session, times.end]))
         self.flags = times.flags
-        self.prices = market.fields[:4]
+        self.prices = market.fields
         self.actions = np.zeros(len(market.actions), layouts.ACTION)
         for name in ("row", "at", "symbol", "ratio", "amount"):
             self.actions[name] = getattr(market.actions, name)
-        self.holdings = np.zeros((2, symbols))
+        self.holdings = np.zeros((5, symbols))
+        self.holdings[3] = -1.0
         self.ledger = np.zeros((2, rows))
         self.state = np.zeros(1, layouts.STATE)
         self.state["cash"] = settings.cash

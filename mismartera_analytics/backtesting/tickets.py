@@ -131,11 +131,12 @@ class Ticket:
             quantity,
             self.limit,
             self.stop,
-            *(math.nan, math.nan, 0.0),  # price, fill_price, fee
+            *(math.nan, math.nan, 0.0, 0.0),  # price, fill_price, fee, filled
+            *(math.nan, math.nan),  # trail, rate
             row,
             session,
             self.symbol,
-            -1,  # fill_row
+            *(-1, -1, 0),  # fill_row, parent, group
             self.side,
             ORDER_TYPES[self.order_type],
             TIMES_IN_FORCE[self.time_in_force],
@@ -143,6 +144,7 @@ class Ticket:
             self.condition,
             layouts.WORKING,
             *(0, 0, 0, layouts.NEVER, 0),  # reason, triggered, is_target, moment, goes_first
+            *(0, 0),  # children, ambiguous
         )
 
 

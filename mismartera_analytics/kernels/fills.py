@@ -6,8 +6,9 @@ the open, then inside the bar, then at the close, and the account is valued at t
 into a backtest runs through `advance`, whole or row by row, so one set of rules fills them all.
 
 Arrays: ``clock`` (2, rows) holds each row's session ordinal and end [us]; ``flags`` (rows,);
-``prices`` (4, symbols, rows) open, high, low, close, NaN where a symbol has no bar; ``holdings``
-(2, symbols) units and last close of what is held; ``ledger`` (2, rows) cash and value of positions.
+``prices`` (5, symbols, rows) open, high, low, close and volume, NaN where a symbol has no bar;
+``holdings`` (5, symbols) units and last close of what is held, shares traded in a bar and its row, and
+how the bar at hand is touched; ``ledger`` (2, rows) cash and value of positions.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _is_first_bar(row: int, symbol: int, clock: Any, flags: Any, prices: Any) ->
 
 def warm_up() -> None:
     """Compile, or load from disk, the kernels of this module."""
-    prices = np.ones((4, 1, 1))
+    prices = np.ones((5, 1, 1))
     orders = np.zeros(1, layouts.ORDER)
     orders["row"] = -1
     orders["status"] = WORKING
@@ -151,7 +152,7 @@ def warm_up() -> None:
         orders,
         np.zeros(1, layouts.FILL),
         np.zeros(1, np.int64),
-        np.zeros((2, 1)),
+        np.zeros((5, 1)),
         np.zeros((2, 1)),
         state,
         rules,

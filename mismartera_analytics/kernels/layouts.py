@@ -16,6 +16,7 @@ MARKET: Final = 0
 LIMIT: Final = 1
 STOP: Final = 2
 STOP_LIMIT: Final = 3
+TRAILING_STOP: Final = 4
 
 # Times in force
 DAY: Final = 0
@@ -35,6 +36,7 @@ IF_FLAT: Final = 1  # no position and no working order of the symbol
 IF_HELD: Final = 2  # a position of the symbol
 
 # Status
+WAITING: Final = 0  # a bracket's child before its parent fills: not an order yet
 WORKING: Final = 1
 FILLED: Final = 2
 CANCELLED: Final = 3
@@ -50,6 +52,8 @@ NO_SIZE: Final = 3
 NO_PRICE: Final = 4
 REPLACED: Final = 5
 BY_STRATEGY: Final = 6
+OTHER_FILLED: Final = 7
+NOT_HELD: Final = 8
 
 # Moments of a bar, in their order
 NEVER: Final = -1
@@ -62,6 +66,11 @@ AT_DECISION: Final = 3  # the deciding bar's own close
 NEXT_OPEN: Final = 0
 NEXT_CLOSE: Final = 1
 SAME_CLOSE: Final = 2
+
+# Modes of RULES["path"]
+PESSIMISTIC: Final = 0
+BEST: Final = 1
+OHLC: Final = 2
 
 # Bits of a row's flags
 REGULAR: Final = 1
@@ -77,10 +86,15 @@ ORDER: Final = np.dtype(
         ("price", "f8"),  # of the bar at hand, before slippage
         ("fill_price", "f8"),
         ("fee", "f8"),
+        ("filled", "f8"),  # shares so far, at `fill_price` on average
+        ("trail", "f8"),  # distance of a trailing stop [currency/share]
+        ("rate", "f8"),  # the same as a fraction; of a child, of the price its parent filled at
         ("row", "i4"),  # the bar at whose end it was decided; eligible from the next
         ("session", "i4"),  # ordinal of the last session in which it works
         ("symbol", "i4"),
         ("fill_row", "i4"),
+        ("parent", "i4"),  # of a bracket's child, else -1
+        ("group", "i4"),  # of orders that cancel one another: k + 1, or -(k + 1) for children of k
         ("side", "i1"),  # +1 buy, -1 sell, 0 not known before the fill
         ("type", "i1"),
         ("tif", "i1"),
@@ -92,6 +106,8 @@ ORDER: Final = np.dtype(
         ("is_target", "i1"),
         ("moment", "i1"),  # of the bar at hand
         ("goes_first", "i1"),  # of that moment's orders
+        ("children", "i1"),  # how many of the orders that follow are its bracket
+        ("ambiguous", "i1"),  # whether the path inside the bar at hand decides
     ],
     align=True,
 )
@@ -105,6 +121,7 @@ FILL: Final = np.dtype(
         ("quantity", "f8"),  # signed
         ("price", "f8"),
         ("fee", "f8"),
+        ("ambiguous", "i8"),  # whether the path inside the bar decided
     ]
 )
 
@@ -127,6 +144,8 @@ STATE: Final = np.dtype(
         ("working", "i8"),
         ("fills", "i8"),
         ("actions", "i8"),  # applied so far
+        ("linked", "i8"),  # orders that others cancel, taken into the book so far
+        ("ambiguous", "i8"),  # decisions so far that hung on the path inside a bar
         ("cash", "f8"),
     ]
 )
@@ -145,5 +164,9 @@ RULES: Final = np.dtype(
         ("fee_maximum", "f8"),
         ("slip_rate", "f8"),
         ("slip_amount", "f8"),
+        ("slip_impact", "f8"),
+        ("volume_limit", "f8"),  # share of a bar's volume; 0 is none
+        ("path", "i8"),
+        ("bracket_next", "i8"),  # whether children wait for the bar after the entry's
     ]
 )
