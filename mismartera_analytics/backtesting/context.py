@@ -119,7 +119,8 @@ class Context:
             Takes arrays of shape (n,) and the parameters; returns an array of shape (n,), or a tuple
             of them. It is given prices adjusted for the splits in force, and called again at a split.
         *inputs
-            Columns of the bars (``"close"`` by default) or other indicators of the same symbol.
+            Columns of the bars, ``"session"`` (its number) or other indicators of the same symbol; by
+            default the columns that the function's first parameters are named after, else ``"close"``.
         symbol
             May be left out when there is only one.
         **parameters
@@ -135,7 +136,7 @@ class Context:
             If a column is unknown or the function returns something of another length.
         """
         bars = self.bars[self.symbols[self._number(symbol)]]
-        return bars.indicator(function, inputs or ("close",), parameters)
+        return bars.indicator(function, inputs, parameters)
 
     # What it does
 

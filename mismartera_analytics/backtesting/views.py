@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,8 @@ from mismartera_analytics.errors import InvalidInputError, suggestion
 __all__ = ["Bars", "Cursor", "Indicator", "OnlyBars", "SymbolBars", "reveal"]
 
 Floats = NDArray[np.float64]
+INPUTS = (*FIELDS, "session")
+"""What an indicator can be computed from."""
 
 
 class Cursor:
@@ -33,7 +37,7 @@ class SymbolBars:
     A row without a bar of this symbol is not there.
     """
 
-    __slots__ = ("_columns", "_counts", "_cursor", "_indicators", "_rows", "symbol")
+    __slots__ = ("_columns", "_counts", "_cursor", "_indicators", "_rows", "_sessions", "symbol")
 
     def __init__(self, market: Market, number: int, cursor: Cursor) -> None:
         self.symbol = market.symbols[number]
@@ -47,6 +51,7 @@ class SymbolBars:
             self._counts = np.concatenate([[0], np.cumsum(has_bar)])
             columns = columns[:, has_bar]
         self._columns: Floats = _read_only(columns)
+        self._sessions = market.clock.session
 
     def __len__(self) -> int:
         seen = self._cursor.seen
@@ -95,11 +100,13 @@ class SymbolBars:
 
     def whole(self, field: str) -> Floats:
         """Return a whole column, later bars included, for an indicator to be computed from."""
-        if field not in FIELDS:
+        if field not in INPUTS:
             raise InvalidInputError(
-                f"input {field!r} is no column of the bars{suggestion(str(field), FIELDS) or '.'} "
-                f"Allowed: {', '.join(FIELDS)}."
+                f"input {field!r} is no column of the bars{suggestion(str(field), INPUTS) or '.'} "
+                f"Allowed: {', '.join(INPUTS)}."
             )
+        if field == "session":
+            return self._sessions[self._rows].astype(np.float64)
         column: Floats = self._columns[FIELDS.index(field)]
         return column
 
@@ -107,9 +114,10 @@ class SymbolBars:
         self, function: Callable[..., Any], inputs: tuple[Any, ...], parameters: dict[str, Any]
     ) -> Any:
         """Compute an indicator and return its `Indicator`, or one for each of its outputs."""
+        named = inputs or _columns_of(function)
 
         def compute() -> tuple[Floats, ...]:
-            return _evaluate(self, function, inputs, parameters)
+            return _evaluate(self, function, named, parameters)
 
         made = [Indicator(self, compute, output) for output in range(len(compute()))]
         self._indicators.extend(made)
@@ -198,6 +206,15 @@ def reveal(market: Market, cursor: Cursor) -> Bars | OnlyBars:
     if len(market.symbols) == 1:
         return OnlyBars(market, 0, cursor)
     return Bars({s: SymbolBars(market, number, cursor) for number, s in enumerate(market.symbols)})
+
+
+def _columns_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the columns that the first parameters are named after, or the close."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # some compiled functions have no signature
+        names = []
+    return tuple(itertools.takewhile(INPUTS.__contains__, names)) or ("close",)
 
 
 def _evaluate(
