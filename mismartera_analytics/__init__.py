@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.auth import create_user as create_user
     from mismartera_analytics.backtesting.run import backtest as backtest
     from mismartera_analytics.backtesting.strategy import Strategy as Strategy
+    from mismartera_analytics.backtesting.trial_log import trials as trials
     from mismartera_analytics.calendars.lookup import trading_calendar as trading_calendar
     from mismartera_analytics.calendars.lookup import trading_sessions as trading_sessions
     from mismartera_analytics.config import configure as configure
@@ -81,6 +82,7 @@ _HOMES = {
     "tear_sheet": "reports.tearsheet",
     "trading_calendar": "calendars.lookup",
     "trading_sessions": "calendars.lookup",
+    "trials": "backtesting.trial_log",
     "wash_sales": "queries.taxes",
 }
 

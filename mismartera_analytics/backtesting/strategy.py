@@ -39,7 +39,7 @@ class Strategy:
     """
 
     def __init__(self, **parameters: Any) -> None:
-        allowed = self._defaults()
+        allowed = self.defaults()
         for name, value in parameters.items():
             if name not in allowed:
                 hint = suggestion(name, allowed)
@@ -50,7 +50,8 @@ class Strategy:
             setattr(self, name, value)
 
     @classmethod
-    def _defaults(cls) -> dict[str, Any]:
+    def defaults(cls) -> dict[str, Any]:
+        """Return the parameters and the values that they have unless others are given."""
         found: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
             if base in (object, Strategy) or not issubclass(base, Strategy):
@@ -66,7 +67,7 @@ class Strategy:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters' values."""
-        return {name: getattr(self, name) for name in self._defaults()}
+        return {name: getattr(self, name) for name in self.defaults()}
 
     def on_start(self, ctx: Context) -> None:
         """Prepare: the place for ``ctx.indicator``. Called once, before the first bar."""

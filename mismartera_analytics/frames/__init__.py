@@ -36,11 +36,13 @@ from mismartera_analytics.frames.results import (
     EQUITY,
     METRICS,
     RETURNS,
+    TRIALS,
 )
 
 __all__ = [
     "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "CORPORATE_ACTIONS",
     "COVERAGE", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS",
     "INVENTORY", "LOTS", "LOT_METHODS", "METRICS", "ORDERS", "PNL", "POSITIONS", "RETURNS",
-    "SESSIONS", "SIDES", "TRADES", "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
+    "SESSIONS", "SIDES", "TRADES", "TRIALS", "VACUUMED", "VERSIONS", "WASH_SALES", "Column",
+    "FrameSpec",
 ]  # fmt: skip

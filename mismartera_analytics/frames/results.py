@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mismartera_analytics.frames.contract import FrameSpec, columns
 
-__all__ = ["CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS"]
+__all__ = ["CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS", "TRIALS"]
 
 EQUITY = FrameSpec(
     "equity",
@@ -82,4 +82,27 @@ CONTRIBUTIONS = FrameSpec(
         ("currency", "str", "1", "ISO code of the amounts"),
     ),
     ("account_id", "session", "symbol"),
+)
+
+TRIALS = FrameSpec(
+    "trials",
+    columns(
+        ("trial_id", "int64", "1", "the trial's id"),
+        ("user", "str", "1", "user name of whoever ran it, missing where nobody was signed in"),
+        ("family", "str", "1", "the strategy family: its class's name unless another was given"),
+        ("recorded_at", "instant", "1", "when it was first run"),
+        ("parameters", "str", "1", "the strategy's parameters, a JSON object"),
+        ("settings", "str", "1", "symbols, range, interval and rules of the run, a JSON object"),
+        ("data_digest", "str", "1", "digest of the bars and corporate actions that it saw"),
+        ("code_hash", "str", "1", "digest of the strategy's code, missing for frames"),
+        ("sessions", "Int64", "sessions", "returns that the figures rest on"),
+        ("sharpe", "float64", "1/sqrt(session)", "mean over deviation of a session's return"),
+        ("skew", "float64", "1", "skewness of the returns"),
+        ("kurtosis", "float64", "1", "excess kurtosis of the returns; 0 of a normal distribution"),
+        ("total_return", "float64", "1", "compounded"),
+        ("max_drawdown", "float64", "1", "<= 0"),
+        ("result", "str", "1", "everything recorded of the result, a JSON object"),
+        ("run", "str", "1", "name of the saved run, missing where it was not saved"),
+    ),
+    ("family", "recorded_at", "trial_id"),
 )

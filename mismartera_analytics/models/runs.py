@@ -45,6 +45,8 @@ class Trial(Base):
     data_version_json: Mapped[str | None] = mapped_column(Text)
     code_hash: Mapped[str | None] = mapped_column(String(64))
     result_json: Mapped[str | None] = mapped_column(Text)
+    settings_json: Mapped[str | None] = mapped_column(Text)
+    trial_key: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
 
     def __repr__(self) -> str:
         return f"Trial(id={self.id!r}, family={self.family!r})"

@@ -73,6 +73,7 @@ READS: dict[str, Callable[..., Any]] = {
     "positions": ma.positions,
     "returns": ma.returns,
     "round_trips": ma.round_trips,
+    "trials": ma.trials,
     "wash_sales": partial(ma.wash_sales, year=2025),
 }
 """Helpers that show everything that may be seen when nothing is asked for."""
