@@ -15,6 +15,7 @@ import typer
 from sqlalchemy import select
 
 import mismartera_analytics as ma
+from mismartera_analytics.backtesting.trial_log import TrialRecord, log_trials
 from mismartera_analytics.cli.application import app, run
 from mismartera_analytics.errors import (
     InvalidInputError,
@@ -73,7 +74,6 @@ READS: dict[str, Callable[..., Any]] = {
     "positions": ma.positions,
     "returns": ma.returns,
     "round_trips": ma.round_trips,
-    "trials": ma.trials,
     "wash_sales": partial(ma.wash_sales, year=2025),
 }
 """Helpers that show everything that may be seen when nothing is asked for."""
@@ -93,6 +93,8 @@ OF_ACCOUNTS: dict[str, Callable[[Any, Path], Any]] = {
 """Helpers that are told the account."""
 
 QUERIES = {"sql"}
+OF_RUNS = {"trials"}
+"""Names that show what was simulated, and by whom."""
 KINDS = (UnknownNameError, NotAllowedError, InvalidInputError)
 """How another user's account is refused; not every helper takes an `AccountInfo`."""
 SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
@@ -105,6 +107,8 @@ def world(ready_database: str, books: Books, prices: Callable[..., None]) -> Boo
         prices(symbol, "2025-07-01", [5.0 if user == "ada" else 777.25] * 5)
         ma.record_flows(paid(1000.0 if user == "ada" else 7772.5), account=account)
         ma.record_orders(traded(symbol, user), account=account)
+        tried = TrialRecord({"symbol": symbol}, {"digest": "d"}, {}, None, {"sharpe": 0.1})
+        log_trials(f"{symbol} crossing", [tried], user=user)
     with session_scope() as db_session:
         db_session.get_one(AccountInfo, books.bob).account_number = "BOB-77"
         when = pd.Timestamp("2025-07-02 10:00", tz=ZONE)
@@ -126,6 +130,7 @@ def rows_of(user: str | None) -> dict[str, pd.DataFrame]:
         "account_info",
         "backtest_runs",
         "reports",
+        "trials",
     )
     return {name: ma.sql(f"from {name} order by all", user=user) for name in names}
 
@@ -147,7 +152,7 @@ def check_silent(text: str) -> None:
 
 
 def test_every_name_of_the_facade_has_a_rule() -> None:
-    ruled = {*NO_ROWS, *RAW, *PEOPLE, *READS, *OF_ACCOUNTS, *QUERIES}
+    ruled = {*NO_ROWS, *RAW, *PEOPLE, *READS, *OF_ACCOUNTS, *QUERIES, *OF_RUNS}
     assert ruled == set(ma.__all__), "say above whose rows a new name shows or changes"
     for name in NO_ROWS:
         value = getattr(ma, name)
@@ -192,6 +197,18 @@ def test_helpers_of_an_account_take_ones_own_only(world: Books, tmp_path: Path) 
     check_untouched(before, "bob")
     with ma.as_user("root"):
         assert "BOBS" in shown(ma.refresh_positions(world.bob))
+
+
+def test_trials_are_seen_by_whoever_ran_them(world: Books) -> None:
+    with ma.as_user("ada"):
+        seen = ma.trials()
+        assert ma.trials("BOBS crossing").empty
+        with pytest.raises((UnknownNameError, NotAllowedError)):
+            ma.trials(user="bob")
+    check_silent(shown(seen))
+    assert seen["family"].tolist() == ["ADAS crossing"]
+    with ma.as_user("root"):
+        assert set(ma.trials()["family"]) == {"ADAS crossing", "BOBS crossing"}
 
 
 def test_sql_shows_a_user_their_own_rows(world: Books) -> None:
