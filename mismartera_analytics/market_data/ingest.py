@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +22,7 @@ from mismartera_analytics.errors import (
 from mismartera_analytics.market_data import alignment, intake, mapping, sources
 from mismartera_analytics.market_data.layout import Layout, check_symbols, layout_of
 from mismartera_analytics.market_data.places import place_of
+from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.market_data.store import BarStore
 
 __all__ = ["IngestSummary", "ingest_bars"]
@@ -189,15 +188,9 @@ def _pieces(
         is_named = source.index.names != [None]
         yield _Piece(source.reset_index() if is_named else source)
         return
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="IProgress not found")  # a plain bar will do
-        from tqdm.auto import tqdm
-
     files = sources.files_of(source)
     total = sum(file.stat().st_size for file in files)
-    with tqdm(
-        total=total, desc="bars", unit="B", unit_scale=True, disable=_hidden(progress), leave=False
-    ) as bar:
+    with progress_bar(total=total, what="bars", unit="B", progress=progress, scaled=True) as bar:
         for file in files:
             pieces = sources.read_pieces(file, columns, decimal=decimal, on_bytes=bar.update)
             while True:
@@ -206,14 +199,6 @@ def _pieces(
                 if rows is None:
                     break
                 yield _Piece(rows, file)
-
-
-def _hidden(progress: bool | None) -> bool | None:  # noqa: FBT001
-    """Return tqdm's `disable`: None asks whether this is a terminal, which no notebook is."""
-    if progress is not None:
-        return not progress
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return False if type(shell).__name__ == "ZMQInteractiveShell" else None
 
 
 @contextlib.contextmanager

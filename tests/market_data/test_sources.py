@@ -11,7 +11,7 @@ import pytest
 
 import mismartera_analytics as ma
 from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, StorageError
-from mismartera_analytics.market_data import ingest
+from mismartera_analytics.market_data import progress
 from mismartera_analytics.market_data.store import BarStore
 from tests.market_data.conftest import make_minutes
 
@@ -188,8 +188,8 @@ def test_progress_shows_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
         """What a notebook's kernel runs."""
 
     ipython = type(sys)("IPython")
-    assert ingest._hidden(None) is None, "tqdm asks whether it writes to a terminal"
+    assert progress._is_hidden(None) is None, "tqdm asks whether it writes to a terminal"
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     ipython.get_ipython = ZMQInteractiveShell  # type: ignore[attr-defined]
-    assert ingest._hidden(None) is False
-    assert (ingest._hidden(True), ingest._hidden(False)) == (False, True)
+    assert progress._is_hidden(None) is False
+    assert (progress._is_hidden(True), progress._is_hidden(False)) == (False, True)
