@@ -61,6 +61,18 @@ class Clock:
     def __len__(self) -> int:
         return len(self.start)
 
+    def opening_rows(self) -> Int64s:
+        """Return each session's first row that does not begin before it does.
+
+        Bars after the hours of one session count in the next, but they do not open it.
+        """
+        rows = np.flatnonzero(
+            self.start >= self.begins[np.minimum(self.session, len(self.begins) - 1)]
+        )
+        sessions = self.session[rows]
+        opening: Int64s = rows[np.append(True, sessions[1:] != sessions[:-1])[: len(rows)]]
+        return opening
+
     def sessions_at(self, instants: Int64s) -> Int64s:
         """Return the ordinal of the session to which orders placed at `instants` belong.
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mismartera_analytics.backtesting.market import Market
+from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.simulation import Simulation
 from mismartera_analytics.backtesting.tickets import Ticket
 from mismartera_analytics.backtesting.views import Cursor, reveal
@@ -48,15 +49,13 @@ class Context:
         A generator of random numbers with the run's seed.
     """
 
-    def __init__(
-        self, market: Market, simulation: Simulation, *, only_whole: str, seed: int
-    ) -> None:
+    def __init__(self, market: Market, simulation: Simulation, settings: Settings) -> None:
         self.symbols = market.symbols
         self.row = -1
-        self.random = np.random.default_rng(seed)
+        self.random = np.random.default_rng(settings.seed)
         self._market = market
         self._simulation = simulation
-        self._only_whole = only_whole
+        self._settings = settings
         self._cursor = Cursor()
         self.bars: Any = reveal(market, self._cursor)
         self._numbers = {symbol: number for number, symbol in enumerate(market.symbols)}
@@ -145,7 +144,10 @@ class Context:
         return self._place_side(1, symbol, quantity, terms)
 
     def sell(self, symbol: str | None = None, quantity: float | None = None, **terms: Any) -> int:
-        """Place an order to sell; see `order`. Without a quantity: all that is held by then."""
+        """Place an order to sell; see `order`. Without a quantity it closes the position.
+
+        On a margin account a sale of more than is held opens a short position.
+        """
         if quantity is None and "percent" not in terms and not set(terms) & {"price", "stop_price"}:
             return self.close(symbol, **terms)
         return self._place_side(-1, symbol, quantity, terms)
@@ -194,18 +196,18 @@ class Context:
     ) -> int:
         """Place a market order that makes a position a share of the account's value.
 
-        It replaces an older target of the symbol that still works. Without a symbol, with one symbol
-        in the run: ``ctx.target_percent(0.5)``.
+        A negative share is sold short. It replaces an older target of the symbol that still works.
+        Without a symbol, with one symbol in the run: ``ctx.target_percent(0.5)``.
         """
         if weight is None and isinstance(symbol, (int, float)):
             symbol, weight = None, symbol
         if weight is None:
-            raise InvalidOrderError("weight is missing: target_percent needs a weight of 0 to 1.")
+            raise InvalidOrderError("weight is missing: target_percent needs a weight.")
         number = self._number(symbol)  # type: ignore[arg-type]
         return self._place(Ticket(number, layouts.TARGET, float(weight), 0, **terms))
 
     def close(self, symbol: str | None = None, **terms: Any) -> int:
-        """Place a market order that sells whatever is held when it fills."""
+        """Place a market order that ends the position as it is when it fills, long or short."""
         return self._place(Ticket(self._number(symbol), layouts.TARGET, 0.0, 0, **terms))
 
     def cancel(self, order_id: int) -> bool:
@@ -270,9 +272,9 @@ class Context:
         )
 
     def _place(self, ticket: Ticket) -> int:
-        ticket.check(only_whole=self._only_whole)
+        ticket.check(self._settings)
         placed = self._instant()
-        session = int(np.searchsorted(self._market.clock.closes, placed, side="right"))
+        session = self._market.session_at(ticket.symbol, placed)
         self._is_busy = True
         return self._simulation.place(
             ticket.record(row=self._cursor.seen - 1, placed=placed, session=session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mismartera_analytics.errors import InvalidInputError
 
@@ -27,6 +27,9 @@ __all__ = [
 class CommissionTerms:
     """A commission as numbers: ``rate * value + per_share * shares + per_order``, within bounds.
 
+    Sales are charged ``sell_rate * value`` and ``sell_per_share * shares``, the latter up to
+    `sell_maximum`, on top.
+
     Attributes
     ----------
     rate
@@ -35,6 +38,12 @@ class CommissionTerms:
         [currency/share]
     per_order, minimum, maximum
         [currency]
+    sell_rate
+        Of the value sold [1].
+    sell_per_share
+        [currency/share]
+    sell_maximum
+        [currency]
     """
 
     rate: float = 0.0
@@ -42,11 +51,18 @@ class CommissionTerms:
     per_order: float = 0.0
     minimum: float = 0.0
     maximum: float = math.inf
+    sell_rate: float = 0.0
+    sell_per_share: float = 0.0
+    sell_maximum: float = math.inf
 
-    def fee(self, quantity: float, price: float) -> float:
+    def fee(self, quantity: float, price: float, *, side: Literal["BUY", "SELL"] = "BUY") -> float:
         """Return the fee of a fill [currency]."""
         amount = self.rate * quantity * price + self.per_share * quantity + self.per_order
-        return min(max(amount, self.minimum), self.maximum)
+        bounded = min(max(amount, self.minimum), self.maximum)
+        if side == "BUY":
+            return bounded
+        by_share = min(self.sell_per_share * quantity, self.sell_maximum)
+        return bounded + self.sell_rate * quantity * price + by_share
 
 
 class Commission(Protocol):

@@ -15,6 +15,7 @@ from mismartera_analytics.errors import InvalidInputError
 __all__ = ["Instructions", "prepared"]
 
 FORMS = ("strategy", "weights", "entries", "orders")
+SIGNALS = ("entries", "exits", "short_entries", "short_exits")
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,30 @@ class Instructions:
     weights: pd.DataFrame | None = None
     entries: pd.DataFrame | pd.Series | None = None
     exits: pd.DataFrame | pd.Series | None = None
+    short_entries: pd.DataFrame | pd.Series | None = None
+    short_exits: pd.DataFrame | pd.Series | None = None
     size: Any = None
     orders: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in FORMS if getattr(self, name) is not None]
+        given = self._forms()
         if len(given) != 1:
             raise InvalidInputError(
                 f"give exactly one of {', '.join(FORMS)}; given: {', '.join(given) or 'none'}."
             )
-        if self.exits is not None and self.entries is None:
-            raise InvalidInputError("exits belongs to entries.")
+        for leave, enter in (("exits", "entries"), ("short_exits", "short_entries")):
+            if getattr(self, leave) is not None and getattr(self, enter) is None:
+                raise InvalidInputError(f"{leave} belongs to {enter}.")
 
     @property
     def form(self) -> str:
         """The name of the form."""
-        return next(name for name in FORMS if getattr(self, name) is not None)
+        return self._forms()[0]
+
+    def _forms(self) -> list[str]:
+        """Return the names of the forms given; entries to short positions count as entries."""
+        names = {"entries": self.entries if self.short_entries is None else self.short_entries}
+        return [name for name in FORMS if names.get(name, getattr(self, name)) is not None]
 
     def again(self) -> Instructions:
         """Return the same instructions for another run, out of reach of what changes these.
@@ -54,7 +63,7 @@ class Instructions:
         The strategy is a copy as it is now, frames are shared until somebody writes to them.
         """
         own: dict[str, Any] = {"strategy": copy.copy(self.strategy)}
-        for name in ("weights", "entries", "exits", "orders"):
+        for name in ("weights", *SIGNALS, "orders"):
             value = getattr(self, name)
             if isinstance(value, (pd.DataFrame, pd.Series)):
                 own[name] = value.copy(deep=False)

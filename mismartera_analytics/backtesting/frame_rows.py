@@ -27,7 +27,7 @@ def decided(market: Market, records: layouts.Records, rows: NDArray[np.int64]) -
     """Set when orders were decided: at the end of the bars of `rows`, ascending."""
     records["row"] = rows
     records["placed"] = market.clock.end[rows]
-    records["session"] = market.clock.sessions_at(records["placed"])
+    records["session"] = market.sessions_at(records["symbol"], records["placed"])
     return records
 
 

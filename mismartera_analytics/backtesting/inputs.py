@@ -26,7 +26,8 @@ def named_symbols(
         if not given:
             raise InvalidInputError("symbols is empty; name at least one symbol.")
         return sorted(set(given))
-    for frame in (instructions.weights, instructions.entries):
+    by_column = (instructions.weights, instructions.entries, instructions.short_entries)
+    for frame in by_column:
         if isinstance(frame, pd.DataFrame):
             return sorted({str(name) for name in frame.columns})
     if bars is not None:

@@ -38,4 +38,12 @@ def rules_of(settings: Settings) -> layouts.Records:
     rules["fee_maximum"] = fees.maximum
     rules["slip_rate"] = slip.rate
     rules["slip_amount"] = slip.amount
+    rules["sell_rate"] = fees.sell_rate
+    rules["sell_per_share"] = fees.sell_per_share
+    rules["sell_maximum"] = fees.sell_maximum
+    rules["margin"] = settings.is_margin
+    rules["leverage"] = settings.limit
+    rules["borrow_rate"] = settings.borrow.terms().rate
+    rules["credit_rate"] = settings.interest.terms().credit
+    rules["debit_rate"] = settings.interest.terms().debit
     return rules

@@ -47,7 +47,7 @@ def run_strategy(
     StrategyError
         If the strategy raises; its state and the context are kept on the error.
     """
-    context = context_type(market, simulation, only_whole=settings.only_whole, seed=settings.seed)
+    context = context_type(market, simulation, settings)
     try:
         _Loop(strategy, context).run(rows)
     except Exception as error:
@@ -76,8 +76,7 @@ class _Loop:
         self._hears_closes = own.on_session_close is not base.on_session_close
         self._fills_told = 0
         self._actions_told = 0
-        rows = self._market.actions.row
-        self._action_rows = [*rows.tolist(), -1]
+        self._action_rows = [*self._simulation.actions["row"].tolist(), -1]
 
     def run(self, most: int | None = None) -> None:
         context, simulation = self._context, self._simulation
@@ -124,13 +123,14 @@ class _Loop:
         self._strategy.on_session_open(context)
 
     def _tell_splits(self, row: int) -> None:
-        actions = self._market.actions
+        actions = self._simulation.actions
         while self._action_rows[self._actions_told] == row:
             number = self._actions_told
             self._actions_told += 1
-            if actions.ratio[number] != 1.0:
-                symbol = self._market.symbols[actions.symbol[number]]
-                self._context.bars[symbol].split(row, float(actions.ratio[number]))
+            ratio = float(actions["ratio"][number])
+            if ratio != 1.0:
+                symbol = self._market.symbols[actions["symbol"][number]]
+                self._context.bars[symbol].split(row, ratio)
 
     def _tell_fills(self) -> None:
         fills = self._simulation.filled

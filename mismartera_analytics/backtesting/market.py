@@ -88,6 +88,20 @@ class Market:
     actions: Actions
     action_frame: pd.DataFrame
 
+    def session_at(self, symbol: int, instant: int) -> int:
+        """Return the ordinal of the session to which an order placed at `instant` belongs."""
+        return int(self.clock.sessions_at(np.array([instant]))[0])
+
+    def sessions_at(
+        self, symbols: NDArray[np.int64], instants: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the same as `session_at` for arrays of one length."""
+        return self.clock.sessions_at(instants)
+
+    def rows_before(self, instants: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row after which orders placed at `instants` can fill; -1 before the first."""
+        return self.clock.rows_before(instants)
+
     def position_of(self, symbol: str) -> int:
         """Return the position of a symbol.
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mismartera_analytics.backtesting.clocks import microseconds
 from mismartera_analytics.backtesting.market import Market
+from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.tickets import Ticket
 from mismartera_analytics.errors import (
     InvalidInputError,
@@ -28,7 +29,7 @@ _TERMS = {
 _NOT_BUILT = ("trail", "stop_loss", "take_profit")
 
 
-def from_orders(market: Market, orders: pd.DataFrame, *, only_whole: str) -> layouts.Records:
+def from_orders(market: Market, orders: pd.DataFrame, settings: Settings) -> layouts.Records:
     """Return a frame of orders as the kernel reads them.
 
     Parameters
@@ -39,8 +40,8 @@ def from_orders(market: Market, orders: pd.DataFrame, *, only_whole: str) -> lay
         Columns ``placed_at`` (aware), ``symbol``, ``side`` (BUY, SELL), ``quantity`` [shares] and, if
         needed, ``order_type``, ``price``, ``stop_price`` [currency/share], ``time_in_force``. Sorted
         by ``placed_at``; an order is eligible from the first bar that starts then or later.
-    only_whole
-        As in `Ticket.check`.
+    settings
+        The rules.
 
     Returns
     -------
@@ -71,17 +72,18 @@ def from_orders(market: Market, orders: pd.DataFrame, *, only_whole: str) -> lay
     placed = microseconds(table["placed_at"]) if len(table) else np.zeros(0, np.int64)
     if (np.diff(placed) < 0).any():
         raise InvalidInputError("orders: placed_at is unsorted; sort the frame by it.")
-    rows = market.clock.rows_before(placed)
-    sessions = market.clock.sessions_at(placed)
+    rows = market.rows_before(placed)
     records = np.zeros(len(table), layouts.ORDER)
     for number, terms in enumerate(table.to_dict("records")):
         try:
             ticket = _ticket(market, terms)
-            ticket.check(only_whole=only_whole)
+            ticket.check(settings)
         except (InvalidOrderError, InvalidInputError) as error:
             raise InvalidOrderError(f"orders, row {number}: {error}") from None
         records[number] = ticket.record(
-            row=int(rows[number]), placed=int(placed[number]), session=int(sessions[number])
+            row=int(rows[number]),
+            placed=int(placed[number]),
+            session=market.session_at(ticket.symbol, int(placed[number])),
         )
     return records
 

@@ -35,8 +35,7 @@ def orders_of(market: Market, instructions: Instructions, settings: Settings) ->
         If a frame does not fit the market or breaks a rule.
     """
     if instructions.weights is not None:
-        return from_weights(market, instructions.weights)
+        return from_weights(market, instructions.weights, settings)
     if instructions.orders is not None:
-        return from_orders(market, instructions.orders, only_whole=settings.only_whole)
-    assert instructions.entries is not None
-    return from_signals(market, instructions.entries, instructions.exits, size=instructions.size)
+        return from_orders(market, instructions.orders, settings)
+    return from_signals(market, instructions, settings)

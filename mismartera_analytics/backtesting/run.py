@@ -14,6 +14,12 @@ from mismartera_analytics.backtesting.costs import (
     NoSlippage,
     Slippage,
 )
+from mismartera_analytics.backtesting.financing import (
+    Borrow,
+    BorrowRate,
+    Interest,
+    InterestRates,
+)
 from mismartera_analytics.backtesting.forms import Instructions, prepared
 from mismartera_analytics.backtesting.inputs import load_market, named_symbols
 from mismartera_analytics.backtesting.market import Market
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["backtest", "run_on"]
 
 _FREE = NoCommission()
+_UNPAID = BorrowRate()
+_WITHOUT = InterestRates()
 _EXACT = NoSlippage()
 
 
@@ -42,6 +50,8 @@ def backtest(
     weights: pd.DataFrame | None = None,
     entries: pd.DataFrame | pd.Series | None = None,
     exits: pd.DataFrame | pd.Series | None = None,
+    short_entries: pd.DataFrame | pd.Series | None = None,
+    short_exits: pd.DataFrame | pd.Series | None = None,
     size: float | Literal["all"] | None = None,
     orders: pd.DataFrame | None = None,
     parameters: dict[str, Any] | None = None,
@@ -52,6 +62,10 @@ def backtest(
     limit_fill: Literal["touch", "through"] = "touch",
     fractional: bool = False,
     partial_on_cash: bool = False,
+    account_type: Literal["cash", "margin"] = "cash",
+    leverage: float | None = None,
+    borrow: Borrow = _UNPAID,
+    interest: Interest = _WITHOUT,
     calendar: str | TradingCalendar = "NYSE",
     seed: int = 0,
     bars: pd.DataFrame | None = None,
@@ -77,9 +91,12 @@ def backtest(
         What the account begins with [currency].
     weights
         Target weights [1], index a subset of the bars (labels, or starts of bars), columns symbols.
-        Each row is a rebalance; a bar without a row changes nothing.
+        Each row is a rebalance; a bar without a row changes nothing. Below 0 is sold short.
     entries, exits
         Booleans, one row a bar, columns symbols (a Series with one symbol).
+    short_entries, short_exits
+        The same for short positions, on a margin account. An entry counts when nothing is held, or
+        where the other side's exit is true in the same row: the position is then turned round.
     size
         What an entry takes: ``"all"`` cash (the default with one symbol) or a fraction of the account.
     orders
@@ -98,7 +115,16 @@ def backtest(
     fractional
         Whether parts of shares can be traded.
     partial_on_cash
-        Whether a buy that the cash does not pay for shrinks; it is rejected by default.
+        Whether an order that cash or margin do not allow shrinks; it is rejected by default.
+    account_type
+        ``"cash"`` sells nothing short and borrows nothing; ``"margin"`` does both up to `leverage`.
+    leverage
+        Most that the sizes of all positions may add up to after a fill, in multiples of the account's
+        value [1]; 2 by default, as Regulation T has it. An order that makes no position larger is never
+        refused for it.
+    borrow, interest
+        Policies of `backtesting.financing`: fees for shares sold short and interest on the balance;
+        none by default.
     calendar
         Exchange whose sessions the bars belong to.
     seed
@@ -135,6 +161,10 @@ def backtest(
         limit_fill=limit_fill,
         fractional=fractional,
         partial_on_cash=partial_on_cash,
+        account_type=account_type,
+        leverage=leverage,
+        borrow=borrow,
+        interest=interest,
         seed=seed,
     )
     instructions = Instructions(
@@ -142,6 +172,8 @@ def backtest(
         weights=weights,
         entries=entries,
         exits=exits,
+        short_entries=short_entries,
+        short_exits=short_exits,
         size=size,
         orders=orders,
     )

@@ -13,9 +13,22 @@ from mismartera_analytics.backtesting.costs import (
     NoSlippage,
     Slippage,
 )
+from mismartera_analytics.backtesting.financing import (
+    Borrow,
+    BorrowRate,
+    Interest,
+    InterestRates,
+)
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
-__all__ = ["Settings"]
+__all__ = ["REG_T", "Settings"]
+
+REG_T = 2.0
+"""Gross exposure over equity when half of a position must be one's own: Regulation T's initial margin
+for long and short positions in equities (12 CFR 220.12), and what ``leverage`` is by default."""
+
+_POLICIES = {"commission": "costs", "slippage": "costs", "borrow": "financing",
+             "interest": "financing"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,10 @@ class Settings:
     limit_fill: Literal["touch", "through"] = "touch"
     fractional: bool = False
     partial_on_cash: bool = False
+    account_type: Literal["cash", "margin"] = "cash"
+    leverage: float | None = None
+    borrow: Borrow = field(default_factory=BorrowRate)
+    interest: Interest = field(default_factory=InterestRates)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -44,12 +61,40 @@ class Settings:
         _choice(self.fill, "fill", ("next_open", "next_close", "same_close"))
         _choice(self.size_at, "size_at", ("fill", "decision"))
         _choice(self.limit_fill, "limit_fill", ("touch", "through"))
-        for name in ("commission", "slippage"):
+        for name, module in _POLICIES.items():
             if not hasattr(getattr(self, name), "terms"):
                 raise InvalidInputError(
                     f"{name}={getattr(self, name)!r} is no policy; use one of "
-                    f"mismartera_analytics.backtesting.costs."
+                    f"mismartera_analytics.backtesting.{module}."
                 )
+        self._check_account()
+
+    def _check_account(self) -> None:
+        _choice(self.account_type, "account_type", ("cash", "margin"))
+        if self.leverage is None:
+            return
+        if self.account_type == "cash":
+            raise InvalidInputError(
+                f"leverage={self.leverage!r} belongs to account_type='margin': a cash account "
+                f"borrows nothing."
+            )
+        if not (isinstance(self.leverage, (int, float)) and 1 <= self.leverage < math.inf):
+            raise InvalidInputError(
+                f"leverage={self.leverage!r} must be a finite number of at least 1: gross exposure "
+                f"over equity."
+            )
+
+    @property
+    def is_margin(self) -> bool:
+        """Whether the account may borrow and sell short."""
+        return self.account_type == "margin"
+
+    @property
+    def limit(self) -> float:
+        """The most that gross exposure may be, in multiples of the account's value [1]."""
+        if not self.is_margin:
+            return 1.0
+        return REG_T if self.leverage is None else float(self.leverage)
 
     @property
     def only_whole(self) -> str:
@@ -60,8 +105,7 @@ class Settings:
         """Return the settings as JSON values."""
         return {
             **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)},
-            "commission": _described(self.commission),
-            "slippage": _described(self.slippage),
+            **{name: _described(getattr(self, name)) for name in _POLICIES},
         }
 
 
@@ -73,7 +117,7 @@ def _choice(value: Any, argument: str, allowed: tuple[str, ...]) -> None:
         )
 
 
-def _described(policy: Commission | Slippage) -> dict[str, Any]:
-    terms = dataclasses.asdict(policy.terms())
+def _described(policy: Commission | Slippage | Borrow | Interest) -> dict[str, Any]:
+    terms: dict[str, Any] = dataclasses.asdict(policy.terms())
     finite = {name: value for name, value in terms.items() if value != math.inf}
     return {"policy": type(policy).__name__, **finite}

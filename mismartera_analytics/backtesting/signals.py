@@ -8,33 +8,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mismartera_analytics.backtesting.forms import SIGNALS, Instructions
 from mismartera_analytics.backtesting.frame_rows import blank, decided, rows_of, symbols_of
 from mismartera_analytics.backtesting.market import Market
+from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["Size", "from_signals"]
 
 Size = float | Literal["all"]
+Flags = NDArray[np.bool_]
 
 
-def from_signals(
-    market: Market, entries: pd.DataFrame | pd.Series, exits: Any, *, size: Size | None
-) -> layouts.Records:
+def from_signals(market: Market, instructions: Instructions, settings: Settings) -> layouts.Records:
     """Return the orders that entries and exits stand for.
 
-    An entry buys when there is neither a position nor a working order of the symbol; an exit sells
-    the whole position. Where both are true the exit rules.
+    An entry buys, or sells short, when there is neither a position nor a working order of the symbol;
+    an exit ends the whole position of its side. Where an entry and its own exit are true in one row
+    the exit rules; where both entries are, neither counts. An entry whose row holds the other side's
+    exit counts against a position of that side as well: the exit fills first, then the entry.
 
     Parameters
     ----------
     market
         The run's.
-    entries, exits
-        Boolean, the index that of the run's bars, columns symbols; a Series with one symbol. Each row
-        is decided at the end of its bar. `exits` may be None.
-    size
-        ``"all"`` for all cash, or a fraction of the account's value for each entry.
+    instructions
+        With ``entries, exits, short_entries, short_exits``: boolean, the index that of the run's bars,
+        columns symbols; a Series with one symbol. Each row is decided at the end of its bar. And
+        ``size``: ``"all"`` for all cash, or a fraction of the account's value for each entry.
+    settings
+        The rules.
 
     Returns
     -------
@@ -43,33 +47,74 @@ def from_signals(
     Raises
     ------
     InvalidInputError
-        If an index differs from the run's, a value is not boolean, or `size` is missing or not
-        allowed.
+        If an index differs from the run's, a value is not boolean, `size` is missing or not allowed,
+        or a cash account is to sell short.
     """
+    if not settings.is_margin and instructions.short_entries is not None:
+        raise InvalidInputError(
+            "short_entries belongs to account_type='margin': a cash account knows no short sale."
+        )
+    size = _size(market, instructions, settings)
+    enter, leave, enter_short, leave_short = (
+        _signal(market, getattr(instructions, name), name) for name in SIGNALS
+    )
+    enter &= ~leave
+    enter_short &= ~leave_short
+    enter, enter_short = enter & ~enter_short, enter_short & ~enter
+    parts = [
+        _exits(market, leave, layouts.IF_LONG),
+        _exits(market, leave_short, layouts.IF_SHORT),
+        _entries(market, enter, leave_short, 1, size),
+        _entries(market, enter_short, leave, -1, size),
+    ]
+    records = np.concatenate(parts)
+    in_sequence = np.argsort(
+        records["row"] * len(market.symbols) + records["symbol"], kind="stable"
+    )
+    records = records[in_sequence]
+    return decided(market, records, records["row"].astype(np.int64))
+
+
+def _size(market: Market, instructions: Instructions, settings: Settings) -> Size:
+    size = instructions.size
     if size is None and len(market.symbols) > 1:
         raise InvalidInputError(
             f"size is missing: with {len(market.symbols)} symbols say which fraction of the account "
             f"an entry takes, for instance size={1 / len(market.symbols):.2g}."
         )
-    chosen = "all" if size is None else size
-    is_fraction = isinstance(chosen, (int, float)) and 0 < chosen <= 1
+    chosen: Size = "all" if size is None else size
+    is_fraction = isinstance(chosen, (int, float)) and 0 < chosen <= settings.limit
     if chosen != "all" and not is_fraction:
-        raise InvalidInputError(f"size={size!r} must be 'all' or a fraction above 0 and up to 1.")
-    enter = _signal(market, entries, "entries")
-    leave = np.zeros_like(enter) if exits is None else _signal(market, exits, "exits")
-    row, symbol = np.nonzero(enter | leave)
-    is_exit = leave[row, symbol]
+        raise InvalidInputError(
+            f"size={size!r} must be 'all' or a fraction above 0 and up to {settings.limit:g}."
+        )
+    return chosen
+
+
+def _exits(market: Market, leave: Flags, condition: int) -> layouts.Records:
+    row, symbol = np.nonzero(leave)
     records = blank(market, len(row))
-    records["symbol"] = symbol
-    records["side"] = np.where(is_exit, 0, 1)
-    entry_sizing = layouts.ALL_CASH if chosen == "all" else layouts.PERCENT
-    records["sizing"] = np.where(is_exit, layouts.TARGET, entry_sizing)
-    records["size"] = np.where(is_exit, 0.0, 1.0 if chosen == "all" else float(chosen))
-    records["condition"] = np.where(is_exit, layouts.IF_HELD, layouts.IF_FLAT)
-    return decided(market, records, row)
+    records["row"], records["symbol"] = row, symbol
+    records["condition"] = condition
+    return records
 
 
-def _signal(market: Market, signal: Any, argument: str) -> NDArray[np.bool_]:
+def _entries(market: Market, enter: Flags, other: Flags, side: int, size: Size) -> layouts.Records:
+    """Return entries of one side; `other` are the exits of the other side."""
+    row, symbol = np.nonzero(enter)
+    records = blank(market, len(row))
+    records["row"], records["symbol"], records["side"] = row, symbol, side
+    records["sizing"] = layouts.ALL_CASH if size == "all" else layouts.PERCENT
+    records["size"] = 1.0 if size == "all" else float(size)
+    is_reversing = other[row, symbol]
+    records["condition"] = np.where(is_reversing, layouts.IF_LEAVING, layouts.IF_FLAT)
+    return records
+
+
+def _signal(market: Market, signal: Any, argument: str) -> Flags:
+    whole = np.zeros((len(market.clock), len(market.symbols)), np.bool_)
+    if signal is None:
+        return whole
     frame = signal
     if isinstance(signal, pd.Series):
         if len(market.symbols) > 1:
@@ -85,6 +130,5 @@ def _signal(market: Market, signal: Any, argument: str) -> NDArray[np.bool_]:
             f"{argument} has {len(rows)} rows, the run has {len(market.clock)} bars; "
             f"give one row a bar."
         )
-    whole = np.zeros((len(market.clock), len(market.symbols)), np.bool_)
     whole[:, symbols_of(market, frame.columns, argument)] = frame.to_numpy()
     return whole

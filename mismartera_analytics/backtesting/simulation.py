@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mismartera_analytics.backtesting.events import actions_of
 from mismartera_analytics.backtesting.kernel_rules import rules_of
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.settings import Settings
@@ -34,12 +35,16 @@ class Simulation:
         rows, symbols = len(market.clock), len(market.symbols)
         times = market.clock
         self.market = market
-        self.clock = np.ascontiguousarray(np.stack([times.session, times.end]))
-        self.flags = times.flags
+        self.times = layouts.Times(
+            start=times.start[None],
+            end=times.end,
+            session=times.session[None],
+            flags=times.flags[None],
+            final=times.sessions_at(times.end[-1:]),
+            calendar=np.zeros(symbols, np.int64),
+        )
         self.prices = market.fields
-        self.actions = np.zeros(len(market.actions), layouts.ACTION)
-        for name in ("row", "at", "symbol", "ratio", "amount"):
-            self.actions[name] = getattr(market.actions, name)
+        self.actions = actions_of(market, settings)
         self.holdings = np.zeros((5, symbols))
         self.holdings[3] = -1.0
         self.ledger = np.zeros((2, rows))
@@ -59,8 +64,7 @@ class Simulation:
         working[:n_working] = self.working[:n_working]
         self.orders, self.fills, self.working = orders, fills, working
         self._arguments = (
-            self.clock,
-            self.flags,
+            self.times,
             self.prices,
             self.actions,
             self.orders,
@@ -96,10 +100,8 @@ class Simulation:
 
     def finish(self) -> None:
         """Work through the remaining rows and end what cannot fill any more."""
-        times = self.market.clock
-        self.advance(len(times) - 1)
-        session = int(times.sessions_at(times.end[-1:])[0])
-        self._kernel.advance(self._kernel.TO_END, session, *self._arguments)
+        self.advance(len(self.market.clock) - 1)
+        self._kernel.advance(self._kernel.TO_END, 0, *self._arguments)
 
     @property
     def placed(self) -> layouts.Records:

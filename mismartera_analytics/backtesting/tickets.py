@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.errors import InvalidOrderError, suggestion
 from mismartera_analytics.kernels import layouts
 
@@ -37,6 +38,8 @@ REASONS = {
     layouts.NO_PRICE: "the symbol had no price yet",
     layouts.REPLACED: "a newer target replaced it",
     layouts.BY_STRATEGY: "cancelled by the strategy",
+    layouts.NO_MARGIN: "the account's equity does not carry it at the leverage allowed",
+    layouts.NO_BARS: "the symbol has no more bars",
 }
 
 
@@ -59,7 +62,7 @@ class Ticket:
     limit, stop
         [currency/share], NaN where there is none.
     condition
-        ``layouts.ALWAYS``, ``IF_FLAT`` or ``IF_HELD``.
+        ``layouts.ALWAYS``, ``IF_FLAT``, ``IF_LONG``, ``IF_SHORT`` or ``IF_LEAVING``.
     """
 
     symbol: int
@@ -72,13 +75,13 @@ class Ticket:
     stop: float = math.nan
     condition: int = layouts.ALWAYS
 
-    def check(self, *, only_whole: str = "") -> None:
+    def check(self, settings: Settings) -> None:
         """Refuse an order that breaks a rule.
 
         Parameters
         ----------
-        only_whole
-            Why shares must be whole; empty when they need not be.
+        settings
+            The rules of the run.
 
         Raises
         ------
@@ -87,7 +90,7 @@ class Ticket:
         """
         _check_name(self.order_type, "order_type", ORDER_TYPES)
         _check_name(self.time_in_force, "time_in_force", TIMES_IN_FORCE)
-        self._check_size(only_whole)
+        self._check_size(settings)
         _check_price(self.limit, "price", self.order_type, needed="LIMIT" in self.order_type)
         _check_price(self.stop, "stop_price", self.order_type, needed="STOP" in self.order_type)
         if self.time_in_force in ("OPG", "CLS") and "STOP" in self.order_type:
@@ -96,21 +99,30 @@ class Ticket:
                 f"not {self.order_type}."
             )
 
-    def _check_size(self, only_whole: str) -> None:
+    def _check_size(self, settings: Settings) -> None:
         if not isinstance(self.size, (int, float)) or not math.isfinite(self.size):
             raise InvalidOrderError(f"quantity={self.size!r} must be a finite number.")
         if self.sizing == layouts.TARGET:
-            if not 0.0 <= self.size <= 1.0 + 1e-9:
-                raise InvalidOrderError(
-                    f"target weight {self.size!r} must lie between 0 and 1: a cash account knows "
-                    f"no short sale and no borrowing."
-                )
+            self._check_weight(settings)
         elif self.size <= 0.0:
             raise InvalidOrderError(
                 f"quantity={self.size!r} must be positive; the side says whether to buy or sell."
             )
-        if self.sizing == layouts.UNITS and only_whole and self.size != int(self.size):
-            raise InvalidOrderError(f"quantity={self.size!r} must be whole: {only_whole}.")
+        if self.sizing == layouts.UNITS and settings.only_whole and self.size != int(self.size):
+            raise InvalidOrderError(f"quantity={self.size!r} must be whole: {settings.only_whole}.")
+
+    def _check_weight(self, settings: Settings) -> None:
+        least, most = (-settings.limit if settings.is_margin else 0.0), settings.limit
+        if least - 1e-9 <= self.size <= most + 1e-9 and (self.size >= 0.0 or settings.is_margin):
+            return
+        why = (
+            f"leverage={settings.limit:g} allows no more"
+            if settings.is_margin
+            else "a cash account knows no short sale and no borrowing"
+        )
+        raise InvalidOrderError(
+            f"target weight {self.size!r} must lie between {least:g} and {most:g}: {why}."
+        )
 
     def record(self, *, row: int, placed: int, session: int) -> tuple[Any, ...]:
         """Return the order as a record of `layouts.ORDER`.

@@ -5,19 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from mismartera_analytics.kernels.compiling import kernel
-from mismartera_analytics.kernels.layouts import EXPIRED, GTC, VOID, WORKING
+from mismartera_analytics.kernels.layouts import (
+    AT_OPEN,
+    BORROW,
+    EXPIRED,
+    GTC,
+    INSIDE,
+    ON_SHARES,
+    VOID,
+    WORKING,
+)
 
-__all__ = ["apply_actions", "expire", "sweep", "value"]
+__all__ = ["apply_actions", "expire", "price_now", "sweep", "value"]
 
 
 @kernel
 def apply_actions(
-    row: int, actions: Any, orders: Any, working: Any, holdings: Any, now: Any
+    row: int, actions: Any, orders: Any, working: Any, holdings: Any, now: Any, rule: Any
 ) -> None:
-    """Apply the splits and dividends in force from `row`; a split never rounds."""
+    """Apply what is in force from `row`: splits, which never round, dividends, borrow and interest."""
     while now.actions < len(actions) and actions[now.actions].row <= row:
         action = actions[now.actions]
         now.actions += 1
+        if action.kind != ON_SHARES:
+            action.paid = _financing(action, holdings, now, rule)
+            now.cash += action.paid
+            continue
         symbol = action.symbol
         ratio = action.ratio
         holdings[0, symbol] *= ratio
@@ -35,14 +48,38 @@ def apply_actions(
 
 
 @kernel
-def expire(session: int, orders: Any, working: Any, holdings: Any, now: Any) -> None:
-    """End the orders whose last session came before `session`."""
+def _financing(action: Any, holdings: Any, now: Any, rule: Any) -> float:
+    """Return what the account receives for the nights since the session before, by last closes."""
+    shorts = 0.0
+    for symbol in range(holdings.shape[1]):
+        if holdings[0, symbol] < 0.0:
+            shorts -= holdings[0, symbol] * holdings[1, symbol]
+    years = action.nights / 360.0
+    if action.kind == BORROW:
+        return -float(rule.borrow_rate * shorts * years)
+    balance = now.cash - shorts  # what short sales brought is held as their security
+    rate = rule.credit_rate if balance > 0.0 else rule.debit_rate
+    return float(rate * balance * years)
+
+
+@kernel
+def price_now(moment: int, row: int, symbol: int, prices: Any, holdings: Any) -> float:
+    """Return what a share is worth at a moment of a row: without a bar its last close."""
+    price: float = prices[0 if moment in (AT_OPEN, INSIDE) else 3, symbol, row]
+    return price if price == price else float(holdings[1, symbol])
+
+
+@kernel
+def expire(
+    sessions: Any, calendar: Any, orders: Any, working: Any, holdings: Any, now: Any
+) -> None:
+    """End the orders whose last session came before that of `sessions` (calendars,) at their symbol."""
     is_changed = False
     for k in range(now.working):
         order = orders[working[k]]
         if order.status != WORKING:  # cancelled since the last row
             is_changed = True
-        elif order.tif != GTC and order.session < session:
+        elif order.tif != GTC and order.session < sessions[calendar[order.symbol]]:
             is_met = order.is_target == 1 and order.size == 0.0
             is_met &= holdings[0, order.symbol] == 0.0
             order.status = VOID if is_met else EXPIRED

@@ -10,13 +10,17 @@ from mismartera_analytics.kernels.book import sweep, value
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.execution import execute_moment
 from mismartera_analytics.kernels.layouts import (
+    ALL_CASH,
     AT_DECISION,
     CANCELLED,
     GTC,
     IF_FLAT,
-    IF_HELD,
+    IF_LEAVING,
+    IF_LONG,
+    IF_SHORT,
     MARKET,
     NEVER,
+    NO_MARGIN,
     NO_PRICE,
     NO_SIZE,
     PERCENT,
@@ -29,7 +33,7 @@ from mismartera_analytics.kernels.layouts import (
     VOID,
     WORKING,
 )
-from mismartera_analytics.kernels.sizing import affordable, whole
+from mismartera_analytics.kernels.sizing import affordable, most, whole
 
 __all__ = ["enter"]
 
@@ -37,8 +41,7 @@ __all__ = ["enter"]
 @kernel
 def enter(
     row: int,
-    clock: Any,
-    flags: Any,
+    times: Any,
     prices: Any,
     actions: Any,
     orders: Any,
@@ -59,17 +62,9 @@ def enter(
         if order.status != WORKING:
             continue
         symbol = order.symbol
-        if order.condition == IF_HELD and holdings[0, symbol] == 0.0:
+        if not _is_met(order, orders, working, holdings, now):
             order.status = VOID
             continue
-        if order.condition == IF_FLAT:
-            is_free = holdings[0, symbol] == 0.0
-            for k in range(now.working):
-                if orders[working[k]].symbol == symbol and orders[working[k]].status == WORKING:
-                    is_free = False
-            if not is_free:
-                order.status = VOID
-                continue
         if order.sizing == TARGET:
             order.is_target = 1
             for k in range(now.working):
@@ -82,13 +77,13 @@ def enter(
         if order.status == WORKING:
             working[now.working] = index
             now.working += 1
-    is_entered = row > 0 and now.working > first
-    if rule.fill == SAME_CLOSE and is_entered and flags[row - 1] & REGULAR:
+    if rule.fill == SAME_CLOSE and row > 0 and now.working > first:
         is_touched = False
         for k in range(held_before, now.working):
             order = orders[working[k]]
             order.moment = NEVER
-            is_now = order.row == row - 1 and order.placed <= clock[1, row - 1]
+            is_now = order.row == row - 1 and order.placed <= times.end[row - 1]
+            is_now &= times.flags[times.calendar[order.symbol], row - 1] & REGULAR != 0
             price = prices[3, order.symbol, row - 1]
             if is_now and order.type == MARKET and order.tif <= GTC and price == price:
                 order.moment = AT_DECISION
@@ -100,6 +95,27 @@ def enter(
             )
             value(row - 1, prices, holdings, ledger, now)
     sweep(orders, working, now)
+
+
+@kernel
+def _is_met(order: Any, orders: Any, working: Any, holdings: Any, now: Any) -> bool:
+    """Tell whether that on which the order depends is so."""
+    units = holdings[0, order.symbol]
+    if order.condition == IF_LONG:
+        return bool(units > 0.0)
+    if order.condition == IF_SHORT:
+        return bool(units < 0.0)
+    if order.condition not in (IF_FLAT, IF_LEAVING):
+        return True
+    if units != 0.0 and (order.condition == IF_FLAT or units * order.side > 0.0):
+        return False
+    for k in range(now.working):
+        other = orders[working[k]]
+        if other.symbol == order.symbol and other.status == WORKING:
+            is_closing = other.is_target == 1 and other.size == 0.0
+            if order.condition == IF_FLAT or not is_closing:
+                return False
+    return True
 
 
 @kernel
@@ -135,12 +151,21 @@ def _size_at_decision(
         for other in range(holdings.shape[1]):
             if holdings[0, other] != 0.0:
                 value += holdings[0, other] * holdings[1, other]
+        if value < 0.0 and order.sizing != ALL_CASH:
+            order.status = REJECTED
+            order.reason = NO_MARGIN
+            return
         if order.sizing == TARGET:
             signed = whole(rule, order.size * value / price) - units
         elif order.sizing == PERCENT:
             signed = order.side * whole(rule, order.size * value / price)
         else:
-            signed = affordable(rule, now.cash, price)
+            is_reversing = order.condition == IF_LEAVING and units * order.side < 0.0
+            money = now.cash + (units * price if is_reversing else 0.0)
+            if order.side > 0:
+                signed = affordable(rule, money, price)
+            else:
+                signed = -most(rule, order.side, money, price, 1.0)
     order.sizing = UNITS
     order.quantity = abs(signed)
     if signed == 0.0:

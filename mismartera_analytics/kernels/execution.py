@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from mismartera_analytics.kernels.book import price_now
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import (
     ALL_CASH,
-    AT_OPEN,
     FILLED,
-    INSIDE,
     NO_CASH,
+    NO_MARGIN,
     NO_SHARES,
     NO_SIZE,
     PERCENT,
@@ -21,11 +21,13 @@ from mismartera_analytics.kernels.layouts import (
     VOID,
     WORKING,
 )
+from mismartera_analytics.kernels.margin import check_margin, margin_factor, part
 from mismartera_analytics.kernels.sizing import (
     TOLERANCE,
     affordable,
     common_factor,
     fee,
+    most,
     slipped,
     whole,
 )
@@ -47,27 +49,41 @@ def execute_moment(
 ) -> None:
     """Fill every working order whose ``moment`` this is.
 
-    What reduces a position goes first, and so do the sells of a rebalance; the rest follows by
-    placement, the buys of a rebalance together where the first of them stands.
+    What reduces a position goes first, and so does what a rebalance makes smaller; the rest follows
+    by placement, what a rebalance enlarges together where the first of it stands.
     """
     _size_all(moment, row, prices, orders, working, holdings, now, rule)
     for k in range(now.working):
         order = orders[working[k]]
         if order.moment == moment and order.status == WORKING and order.goes_first == 1:
-            _fill(working[k], moment, row, 1.0, orders, fills, holdings, now, rule)
+            _fill(working[k], moment, row, 1.0, prices, orders, fills, holdings, now, rule)
     factor = -1.0
     for k in range(now.working):
         order = orders[working[k]]
         if order.moment != moment or order.status != WORKING:
             continue
         if order.is_target == 0:
-            _fill(working[k], moment, row, 1.0, orders, fills, holdings, now, rule)
+            _fill(working[k], moment, row, 1.0, prices, orders, fills, holdings, now, rule)
         elif factor < 0.0:
-            factor = _rebalance_factor(moment, orders, working, now, rule)
+            if rule.margin == 1:
+                factor = margin_factor(moment, row, prices, orders, working, holdings, now, rule)
+            else:
+                factor = _cash_factor(moment, orders, working, now, rule)
             for other in range(k, now.working):
                 buy = orders[working[other]]
                 if buy.moment == moment and buy.status == WORKING and buy.is_target == 1:
-                    _fill(working[other], moment, row, factor, orders, fills, holdings, now, rule)
+                    _fill(
+                        working[other],
+                        moment,
+                        row,
+                        factor,
+                        prices,
+                        orders,
+                        fills,
+                        holdings,
+                        now,
+                        rule,
+                    )
 
 
 @kernel
@@ -82,15 +98,19 @@ def _size_all(
     rule: Any,
 ) -> None:
     """Work out the shares of the moment's orders from the account's value, taken once."""
-    value = -1.0
+    value = np.nan
     for k in range(now.working):
         order = orders[working[k]]
         if order.moment != moment:
             continue
         units = holdings[0, order.symbol]
         if order.sizing == TARGET or order.sizing == PERCENT:
-            if value < 0.0 and order.size != 0.0:
+            if value != value and order.size != 0.0:
                 value = _account_value(moment, row, prices, holdings, now)
+            if order.size != 0.0 and value < 0.0:
+                order.status = REJECTED
+                order.reason = NO_MARGIN
+                continue
             signed = 0.0 if order.size == 0.0 else whole(rule, order.size * value / order.price)
             signed = signed - units if order.sizing == TARGET else order.side * signed
             order.quantity = abs(signed)
@@ -99,25 +119,26 @@ def _size_all(
             else:
                 order.status = VOID if order.sizing == TARGET else REJECTED
                 order.reason = NO_SIZE
-        is_reducing = units * order.side < 0.0
-        is_rebalance_sell = order.is_target == 1 and order.side < 0
-        order.goes_first = 1 if is_reducing or is_rebalance_sell else 0
+        is_first = units * order.side < 0.0
+        if order.is_target == 1 and rule.margin == 0:
+            is_first = order.side < 0
+        elif order.is_target == 1:
+            ends_smaller = order.quantity <= 2.0 * abs(units) * (1.0 + TOLERANCE)
+            is_first = order.size == 0.0 or (is_first and ends_smaller)
+        order.goes_first = 1 if is_first else 0
 
 
 @kernel
 def _account_value(moment: int, row: int, prices: Any, holdings: Any, now: Any) -> float:
-    field = 0 if moment in (AT_OPEN, INSIDE) else 3
     value: float = now.cash
     for symbol in range(holdings.shape[1]):
-        units = holdings[0, symbol]
-        if units != 0.0:
-            price = prices[field, symbol, row]
-            value += units * (price if price == price else holdings[1, symbol])
+        if holdings[0, symbol] != 0.0:
+            value += holdings[0, symbol] * price_now(moment, row, symbol, prices, holdings)
     return value
 
 
 @kernel
-def _rebalance_factor(moment: int, orders: Any, working: Any, now: Any, rule: Any) -> float:
+def _cash_factor(moment: int, orders: Any, working: Any, now: Any, rule: Any) -> float:
     quantities = np.empty(now.working)
     costs = np.empty(now.working)
     count = 0
@@ -136,6 +157,7 @@ def _fill(
     moment: int,
     row: int,
     factor: float,
+    prices: Any,
     orders: Any,
     fills: Any,
     holdings: Any,
@@ -145,26 +167,26 @@ def _fill(
     """Fill one order, or reject it with a reason."""
     order = orders[index]
     price = slipped(rule, order, float(order.side), order.price)
-    quantity = order.quantity
-    if order.sizing == ALL_CASH:
-        quantity = affordable(rule, now.cash, price)
-    elif factor < 1.0:
-        quantity = whole(rule, quantity * factor)
     units = holdings[0, order.symbol]
-    asked = quantity
-    if order.side < 0:
-        quantity, reason = _check_sell(order, quantity, price, units, now, rule)
-    else:
-        quantity, reason = _check_buy(quantity, price, now, rule)
+    asked = _asked(order, price, units, factor, now, rule)
+    quantity, reason = asked, 0 if asked > 0.0 else NO_SIZE
+    if rule.margin == 0:
+        quantity, reason = _check_cash(order, asked, price, units, now, rule)
+    elif order.is_target == 0:
+        quantity, reason = check_margin(
+            order, asked, price, moment, row, prices, holdings, now, rule
+        )
     order.quantity = quantity if quantity > 0.0 else order.quantity
     if reason != 0:
         order.status = VOID if reason == NO_SIZE and order.is_target == 1 else REJECTED
         order.reason = reason
         return
-    charge = fee(rule, quantity, price)
+    charge = fee(rule, order.side, quantity, price)
     now.cash -= order.side * quantity * price + charge
-    takes_all = order.sizing == ALL_CASH or (order.side > 0 and quantity < asked)
-    if now.cash < 0.0 or (takes_all and rule.whole == 0):
+    takes_all = order.sizing == ALL_CASH and order.side > 0 and quantity == asked
+    if rule.margin == 0:
+        takes_all |= order.side > 0 and quantity < asked
+    if (now.cash < 0.0 and rule.margin == 0) or (takes_all and rule.whole == 0):
         now.cash = 0.0
     left = units + order.side * quantity
     holdings[0, order.symbol] = 0.0 if abs(left) <= TOLERANCE * quantity else left
@@ -184,11 +206,36 @@ def _fill(
 
 
 @kernel
-def _check_buy(quantity: float, price: float, now: Any, rule: Any) -> tuple[float, int]:
-    """Return the shares to buy and 0, or a reason why none are."""
+def _asked(order: Any, price: float, units: float, factor: float, now: Any, rule: Any) -> float:
+    """Return the shares that the order comes to, before cash and margin are looked at."""
+    if order.sizing == ALL_CASH and order.side > 0:
+        return affordable(rule, now.cash, price)
+    if order.sizing == ALL_CASH:
+        return most(rule, order.side, now.cash, price, 1.0)
+    quantity: float = order.quantity
+    if factor < 1.0:
+        quantity = whole(rule, part(order, units, factor))
+    is_closing = order.size == 0.0 or (rule.margin == 0 and order.side < 0)
+    if order.is_target == 1 and is_closing:
+        quantity = min(quantity, max(-order.side * units, 0.0))
+    return quantity
+
+
+@kernel
+def _check_cash(
+    order: Any, quantity: float, price: float, units: float, now: Any, rule: Any
+) -> tuple[float, int]:
+    """Return the shares that a cash account trades and 0, or a reason why none are."""
     if quantity <= 0.0:
         return 0.0, NO_SIZE
-    cost = quantity * price + fee(rule, quantity, price)
+    charge = fee(rule, order.side, quantity, price)
+    if order.side < 0:
+        if quantity - units > TOLERANCE * quantity:
+            return quantity, NO_SHARES
+        if now.cash + quantity * price - charge < 0.0:
+            return quantity, NO_CASH
+        return quantity, 0
+    cost = quantity * price + charge
     if cost - now.cash <= TOLERANCE * cost:
         return quantity, 0
     if rule.partial_on_cash == 1:
@@ -196,19 +243,3 @@ def _check_buy(quantity: float, price: float, now: Any, rule: Any) -> tuple[floa
         if fitting > 0.0:
             return fitting, 0
     return quantity, NO_CASH
-
-
-@kernel
-def _check_sell(
-    order: Any, quantity: float, price: float, units: float, now: Any, rule: Any
-) -> tuple[float, int]:
-    """Return the shares to sell and 0, or a reason why none are."""
-    if order.is_target == 1:
-        quantity = min(quantity, units)
-    if quantity <= 0.0:
-        return 0.0, NO_SIZE
-    if quantity - units > TOLERANCE * quantity:
-        return quantity, NO_SHARES
-    if now.cash + quantity * price - fee(rule, quantity, price) < 0.0:
-        return quantity, NO_CASH
-    return quantity, 0

@@ -5,10 +5,10 @@ actions apply to positions and orders, orders whose session is over expire, what
 the open, then inside the bar, then at the close, and the account is valued at the close. Every way
 into a backtest runs through `advance`, whole or row by row, so one set of rules fills them all.
 
-Arrays: ``clock`` (2, rows) holds each row's session ordinal and end [us]; ``flags`` (rows,);
-``prices`` (5, symbols, rows) open, high, low, close and volume, NaN where a symbol has no bar;
-``holdings`` (5, symbols) units and last close of what is held, shares traded in a bar and its row, and
-how the bar at hand is touched; ``ledger`` (2, rows) cash and value of positions.
+Arrays: ``times`` a `layouts.Times`; ``prices`` (5, symbols, rows) open, high, low, close and volume,
+NaN where a symbol has no bar; ``holdings`` (5, symbols) units and last close of what is held, shares
+traded in a bar and its row, and how the bar at hand is touched; ``ledger`` (2, rows) cash and value
+of positions.
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ TO_END = 2
 def advance(
     task: int,
     number: int,
-    clock: Any,
-    flags: Any,
+    times: Any,
     prices: Any,
     actions: Any,
     orders: Any,
@@ -60,8 +59,7 @@ def advance(
 
     ``THROUGH_ROW``: work through the rows from ``state.row`` to `number`, both included.
     ``TO_OPEN``: bring the book to the start of row `number`, all rows before it being done.
-    ``TO_END``: take in the orders of the last row and expire those whose session ended before session
-    `number`.
+    ``TO_END``: take in the orders of the last row and expire those whose session is over by its end.
     """
     now = state[0]
     rule = rules[0]
@@ -69,19 +67,18 @@ def advance(
     for row in range(now.row, last + 1):
         if now.active < now.orders:
             enter(
-                row, clock, flags, prices, actions, orders, fills, working, holdings, ledger, now, rule
+                row, times, prices, actions, orders, fills, working, holdings, ledger, now, rule
             )  # fmt: skip
         if task == TO_END:
-            expire(number, orders, working, holdings, now)
+            expire(times.final, times.calendar, orders, working, holdings, now)
             return
         if now.actions < len(actions):
-            apply_actions(row, actions, orders, working, holdings, now)
+            apply_actions(row, actions, orders, working, holdings, now, rule)
         if task == TO_OPEN:
             return
         if now.working > 0:
-            expire(clock[0, row], orders, working, holdings, now)
-            if flags[row] & REGULAR:
-                _match(row, clock, flags, prices, orders, fills, working, holdings, now, rule)
+            expire(times.session[:, row], times.calendar, orders, working, holdings, now)
+            _match(row, times, prices, orders, fills, working, holdings, now, rule)
         value(row, prices, holdings, ledger, now)
         now.row = row + 1
 
@@ -89,8 +86,7 @@ def advance(
 @kernel
 def _match(
     row: int,
-    clock: Any,
-    flags: Any,
+    times: Any,
     prices: Any,
     orders: Any,
     fills: Any,
@@ -105,10 +101,14 @@ def _match(
         order = orders[working[k]]
         order.moment = NEVER
         symbol = order.symbol
-        if prices[3, symbol, row] != prices[3, symbol, row]:
+        calendar = times.calendar[symbol]
+        flags = times.flags[calendar, row]
+        if prices[3, symbol, row] != prices[3, symbol, row] or flags & REGULAR == 0:
             continue
-        is_first = order.tif == OPG and _is_first_bar(row, symbol, clock, flags, prices)
-        fill_point(order, symbol, row, flags[row], is_first, prices, rule)
+        if times.start[calendar, row] < order.placed:
+            continue
+        is_first = order.tif == OPG and _is_first_bar(row, symbol, calendar, times, prices)
+        fill_point(order, symbol, row, flags, is_first, prices, rule)
         at_open |= order.moment == AT_OPEN
         inside |= order.moment == INSIDE
         at_close |= order.moment == AT_CLOSE
@@ -122,11 +122,12 @@ def _match(
 
 
 @kernel
-def _is_first_bar(row: int, symbol: int, clock: Any, flags: Any, prices: Any) -> bool:
+def _is_first_bar(row: int, symbol: int, calendar: int, times: Any, prices: Any) -> bool:
     earlier = row - 1
-    while earlier >= 0 and clock[0, earlier] == clock[0, row]:
+    sessions = times.session[calendar]
+    while earlier >= 0 and sessions[earlier] == sessions[row]:
         is_bar = prices[3, symbol, earlier] == prices[3, symbol, earlier]
-        if is_bar and flags[earlier] & REGULAR:
+        if is_bar and times.flags[calendar, earlier] & REGULAR:
             return False
         earlier -= 1
     return True
@@ -144,9 +145,11 @@ def warm_up() -> None:
     state["cash"] = 10.0
     rules = np.zeros(1, layouts.RULES)
     rules["fee_maximum"] = np.inf
+    one = np.zeros((1, 1), np.int64)
+    flags = np.full((1, 1), REGULAR, np.uint8)
+    times = layouts.Times(one, one[0], one, flags, one[0], one[0])
     arrays = (
-        np.zeros((2, 1), np.int64),
-        np.full(1, REGULAR, np.uint8),
+        times,
         prices,
         np.zeros(0, layouts.ACTION),
         orders,

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-__all__ = ["ACTION", "FILL", "ORDER", "RULES", "STATE", "Records"]
+__all__ = ["ACTION", "FILL", "ORDER", "RULES", "STATE", "Records", "Times"]
 
 Records = np.ndarray[Any, Any]
 """An array of one of the record types below."""
+
+
+class Times(NamedTuple):
+    """The rows of the clock as each calendar of the run sees them.
+
+    Attributes
+    ----------
+    start
+        (calendars, rows) first instant of the bars of a row [us since 1970, UTC].
+    end
+        (rows,) first instant after the row's bars [us].
+    session
+        (calendars, rows) ordinal of the session of each row.
+    flags
+        (calendars, rows) bits: ``REGULAR``, ``LAST_OF_SESSION``.
+    final
+        (calendars,) ordinal of the session to which orders placed at the last row's end belong.
+    calendar
+        (symbols,) number of each symbol's calendar.
+    """
+
+    start: Any
+    end: Any
+    session: Any
+    flags: Any
+    final: Any
+    calendar: Any
+
 
 # Order types
 MARKET: Final = 0
@@ -28,12 +56,14 @@ CLS: Final = 3
 UNITS: Final = 0  # shares
 PERCENT: Final = 1  # fraction of the account's value
 TARGET: Final = 2  # position's share of the account's value after the fill
-ALL_CASH: Final = 3  # whatever the cash pays for
+ALL_CASH: Final = 3  # whatever the cash pays for, or as much sold short
 
 # On what an order depends, looked at when it is placed
 ALWAYS: Final = 0
 IF_FLAT: Final = 1  # no position and no working order of the symbol
-IF_HELD: Final = 2  # a position of the symbol
+IF_LONG: Final = 2
+IF_SHORT: Final = 3
+IF_LEAVING: Final = 4  # flat or held the other way, and no working order but the one that closes it
 
 # Status
 WAITING: Final = 0  # a bracket's child before its parent fills: not an order yet
@@ -54,6 +84,13 @@ REPLACED: Final = 5
 BY_STRATEGY: Final = 6
 OTHER_FILLED: Final = 7
 NOT_HELD: Final = 8
+NO_MARGIN: Final = 9
+NO_BARS: Final = 10
+
+# Kinds of ACTION
+ON_SHARES: Final = 0  # a split or a dividend
+BORROW: Final = 1  # the fee for shares sold short
+INTEREST: Final = 2  # on the cash balance
 
 # Moments of a bar, in their order
 NEVER: Final = -1
@@ -132,6 +169,8 @@ ACTION: Final = np.dtype(
         ("symbol", "i8"),
         ("ratio", "f8"),  # new shares for one old
         ("amount", "f8"),  # dividend per share
+        ("kind", "i8"),
+        ("nights", "f8"),  # since the session before, of borrow fees and interest
         ("paid", "f8"),  # what the account received, once in force
     ]
 )
@@ -168,5 +207,13 @@ RULES: Final = np.dtype(
         ("volume_limit", "f8"),  # share of a bar's volume; 0 is none
         ("path", "i8"),
         ("bracket_next", "i8"),  # whether children wait for the bar after the entry's
+        ("sell_rate", "f8"),
+        ("sell_per_share", "f8"),
+        ("sell_maximum", "f8"),  # of what is charged per share sold
+        ("margin", "i8"),
+        ("leverage", "f8"),  # gross exposure over equity
+        ("borrow_rate", "f8"),  # a year of 360 days
+        ("credit_rate", "f8"),
+        ("debit_rate", "f8"),
     ]
 )

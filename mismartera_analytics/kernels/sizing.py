@@ -9,19 +9,25 @@ import numpy as np
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import LIMIT, STOP_LIMIT
 
-__all__ = ["affordable", "common_factor", "fee", "slipped", "whole"]
+__all__ = ["affordable", "common_factor", "fee", "most", "slipped", "whole"]
 
 TOLERANCE = 1e-9
 """Relative slack of comparisons of amounts, so that rounding neither rejects nor loses a share."""
 
 
 @kernel
-def fee(rules: Any, quantity: float, price: float) -> float:
-    """Return the commission of a fill of `quantity` shares (positive) at `price` [currency]."""
+def fee(rules: Any, side: float, quantity: float, price: float) -> float:
+    """Return the commission of a fill of `quantity` shares (positive) at `price` [currency].
+
+    What sales alone are charged comes on top, outside the bounds of the commission.
+    """
     amount = (
         rules.fee_rate * quantity * price + rules.fee_per_share * quantity + rules.fee_per_order
     )
     bounded: float = min(max(amount, rules.fee_minimum), rules.fee_maximum)
+    if side < 0:
+        by_share = min(rules.sell_per_share * quantity, rules.sell_maximum)
+        bounded += rules.sell_rate * quantity * price + by_share
     return bounded
 
 
@@ -46,7 +52,7 @@ def whole(rules: Any, quantity: float) -> float:
 
 @kernel
 def affordable(rules: Any, cash: float, price: float) -> float:
-    """Return how many shares `cash` pays for at `price`, the fee included; 0 if none."""
+    """Return how many shares `cash` buys at `price`, the fee included; 0 if none."""
     if cash <= TOLERANCE or price <= 0.0:
         return 0.0
     quantity = (cash - rules.fee_per_order) / (price * (1.0 + rules.fee_rate) + rules.fee_per_share)
@@ -58,6 +64,21 @@ def affordable(rules: Any, cash: float, price: float) -> float:
     elif linear > rules.fee_maximum:
         quantity = (cash - rules.fee_maximum) / price
     return max(whole(rules, max(quantity, 0.0)), 0.0)
+
+
+@kernel
+def most(rules: Any, side: float, money: float, price: float, weight: float) -> float:
+    """Return the most shares whose value and `weight` times their fee come to `money`; 0 if none."""
+    if money <= TOLERANCE or price <= 0.0:
+        return 0.0
+    low, high = 0.0, money / price
+    for _ in range(100):
+        middle = 0.5 * (low + high)
+        if middle * price + weight * fee(rules, side, middle, price) <= money:
+            low = middle
+        else:
+            high = middle
+    return max(whole(rules, low), 0.0)
 
 
 @kernel
@@ -86,5 +107,5 @@ def _cost(rules: Any, quantities: Any, prices: Any, factor: float) -> float:
     for index in range(len(quantities)):
         quantity = quantities[index] * factor
         if quantity > 0.0:
-            total += quantity * prices[index] + fee(rules, quantity, prices[index])
+            total += quantity * prices[index] + fee(rules, 1.0, quantity, prices[index])
     return total

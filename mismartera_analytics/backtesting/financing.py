@@ -1,0 +1,116 @@
+"""What holding costs overnight: fees for borrowed shares, and interest on cash and loans."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from mismartera_analytics.errors import InvalidInputError
+
+__all__ = ["Borrow", "BorrowRate", "BorrowTerms", "Interest", "InterestRates", "InterestTerms"]
+
+
+@dataclass(frozen=True)
+class BorrowTerms:
+    """A fee for borrowed shares as a number.
+
+    Attributes
+    ----------
+    rate
+        Of the market value of what is sold short, a year of 360 days [1].
+    """
+
+    rate: float = 0.0
+
+
+class Borrow(Protocol):
+    """A policy of fees for shares sold short: one method, which gives its number."""
+
+    def terms(self) -> BorrowTerms:
+        """Return the policy as a number."""
+        ...
+
+
+@dataclass(frozen=True)
+class BorrowRate:
+    """The same annual rate for every symbol, charged for each calendar night (actual/360).
+
+    Attributes
+    ----------
+    rate
+        Of the market value at the last closes [1]; 0.03 is three per cent a year.
+
+    Examples
+    --------
+    >>> BorrowRate(0.03).terms().rate
+    0.03
+    """
+
+    rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.rate, "rate")
+
+    def terms(self) -> BorrowTerms:
+        """Return the policy as a number."""
+        return BorrowTerms(self.rate)
+
+
+@dataclass(frozen=True)
+class InterestTerms:
+    """Interest as numbers.
+
+    Attributes
+    ----------
+    credit, debit
+        What a positive balance earns and a negative one costs, a year of 360 days [1].
+    """
+
+    credit: float = 0.0
+    debit: float = 0.0
+
+
+class Interest(Protocol):
+    """A policy of interest: one method, which gives its numbers."""
+
+    def terms(self) -> InterestTerms:
+        """Return the policy as numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class InterestRates:
+    """One annual rate for money that lies there and one for money that is owed (actual/360).
+
+    The balance is the cash less the market value of what is sold short: the proceeds of short sales
+    are held as their security, so they earn nothing and pay off no loan.
+
+    Attributes
+    ----------
+    credit, debit
+        [1]; 0.05 is five per cent a year.
+
+    Examples
+    --------
+    >>> InterestRates(debit=0.08).terms()
+    InterestTerms(credit=0.0, debit=0.08)
+    """
+
+    credit: float = 0.0
+    debit: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.credit, "credit")
+        _check(self.debit, "debit")
+
+    def terms(self) -> InterestTerms:
+        """Return the policy as numbers."""
+        return InterestTerms(self.credit, self.debit)
+
+
+def _check(value: float, argument: str) -> None:
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+        raise InvalidInputError(
+            f"{argument}={value!r} must be a finite annual rate of at least 0; 0.05 is five per cent."
+        )
