@@ -24,10 +24,6 @@ __all__ = ["code_hash", "frame_digest", "json_value"]
 _LIBRARY = __name__.partition(".")[0]
 _KINDS = 0x3FF
 """The flags of a code object that say what it is; higher ones are ``from __future__`` imports."""
-_NOT_CODE = {
-    "__annotations__", "__dict__", "__doc__", "__firstlineno__", "__module__", "__orig_bases__",
-    "__parameters__", "__qualname__", "__static_attributes__", "__weakref__",
-}  # fmt: skip
 
 
 def code_hash(code: object) -> str:
@@ -158,11 +154,17 @@ class _CodeReader:
             if id(base) in self._seen or not (self._is_own(base) or _is_strategy_class(base)):
                 continue
             self._seen.add(id(base))
-            left_out = _NOT_CODE | _parameters_of(base)
+            left_out = _parameters_of(base)
             for name, value in sorted(vars(base).items()):
-                if name not in left_out and not name.startswith("_abc"):
+                if name not in left_out and not _is_bookkeeping(name, value):
                     yield name
                     yield from self.parts(value)
+
+
+def _is_bookkeeping(name: str, value: object) -> bool:
+    """Whether Python itself notes it on a class; some of it only once an object was copied."""
+    is_dunder = name.startswith("__") and name.endswith("__")
+    return name.startswith("_abc_") or (is_dunder and not inspect.isroutine(value))
 
 
 def _content(cell: types.CellType) -> object:

@@ -60,6 +60,11 @@ class BacktestResult:
         )
 
     @property
+    def instructions(self) -> Instructions:
+        """What was traded, as it was before the run."""
+        return self._instructions
+
+    @property
     def peeking(self) -> bool:
         """Whether orders could fill at the price they were decided on (``fill="same_close"``)."""
         return bool(self.config["fill"] == "same_close")

@@ -14,6 +14,7 @@ from mismartera_analytics.backtesting.costs import (
     NoSlippage,
     Slippage,
 )
+from mismartera_analytics.backtesting.counting import count_run, family_of
 from mismartera_analytics.backtesting.financing import (
     Borrow,
     BorrowRate,
@@ -70,6 +71,8 @@ def backtest(
     seed: int = 0,
     bars: pd.DataFrame | None = None,
     actions: pd.DataFrame | None = None,
+    family: str | None = None,
+    count: bool = True,
 ) -> BacktestResult:
     """Simulate trading on recorded bars by one rule book, whichever way the orders come in.
 
@@ -132,6 +135,12 @@ def backtest(
     bars, actions
         Frames as `frames.BARS` and `frames.CORPORATE_ACTIONS` to run on, instead of the bar store and
         the recorded actions.
+    family
+        Strategy family in which the run is counted as a trial, see `trials`: by default the name of
+        the strategy's class. Frames of weights, signals and orders are counted only in a family that
+        is named. The same run again counts once.
+    count
+        False leaves the run out of the trials.
 
     Returns
     -------
@@ -177,6 +186,7 @@ def backtest(
         size=size,
         orders=orders,
     )
+    named_family = family_of(instructions, family)
     market, source = load_market(
         named_symbols(symbols, instructions, bars),
         start,
@@ -187,7 +197,21 @@ def backtest(
         actions,
     )
     named = calendar if isinstance(calendar, str) else repr(calendar)
-    return run_on(market, instructions, settings, source={"data": source, "calendar": named})
+    result = run_on(
+        market,
+        instructions,
+        settings,
+        source={"data": source, "calendar": named, "range": [_bound(start), _bound(end)]},
+    )
+    if count and named_family is not None:
+        count_run(result, named_family)
+    return result
+
+
+def _bound(value: Any) -> str | None:
+    """Return a bound of the range as text that reads as the same bound."""
+    bound = None if value is None else clock.parse_bound(value, argument="start")
+    return None if bound is None else bound.isoformat()
 
 
 def run_on(
@@ -198,6 +222,8 @@ def run_on(
     source: Mapping[str, Any] | None = None,
 ) -> BacktestResult:
     """Simulate trading on a market that stands already; what sweeps and checks call many times.
+
+    Nothing is counted as a trial: who runs many records them in one go by `trial_log.log_trials`.
 
     Parameters
     ----------

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mismartera_analytics import auth, clock, frames
+from mismartera_analytics.backtesting.counting import check_family
 from mismartera_analytics.backtesting.fingerprints import code_hash, json_value
-from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.models import BacktestRun, Trial
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.queries.sql_tables import OWNED
@@ -37,7 +37,6 @@ __all__ = [
     "trials",
 ]
 
-MAX_FAMILY = 200
 _CHUNK = 500  # keys asked for at a time: SQLite takes 999 values in older builds
 _FIGURES = ("sessions", "sharpe", "skew", "kurtosis", "total_return", "max_drawdown")
 
@@ -172,7 +171,7 @@ def log_trials(
     DatabaseNotReadyError
         If the database has no tables yet.
     """
-    _check_family(family)
+    check_family(family)
     kept = list(records)
     if not kept:
         return
@@ -218,7 +217,7 @@ def logged_results(
     InvalidInputError, UnknownNameError, NotAllowedError, DatabaseNotReadyError
         As in `log_trials`.
     """
-    _check_family(family)
+    check_family(family)
     with reading(db_session) as own:
         owner = _owner(own, user)
         keys = [row["trial_key"] for row in _rows(family, owner, records)]
@@ -275,7 +274,7 @@ def trials(
     if tz is not None:
         clock.zone(tz)
     if family is not None:
-        _check_family(family)
+        check_family(family)
     with reading(db_session) as own:
         scope = scope_of(own, user=user)
         statement = select(Trial.id).outerjoin(BacktestRun, BacktestRun.id == Trial.run_id)
@@ -308,11 +307,6 @@ def _columns() -> dict[str, Any]:
         "result": Trial.result_json,
         "run": BacktestRun.name,
     }
-
-
-def _check_family(family: object) -> None:
-    if not isinstance(family, str) or not family.strip() or len(family) > MAX_FAMILY:
-        raise InvalidInputError(f"family={family!r} must be text of 1 to {MAX_FAMILY} characters.")
 
 
 def _owner(db_session: Session, user: UserLike | None) -> int | None:

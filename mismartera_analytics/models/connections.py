@@ -22,7 +22,7 @@ from mismartera_analytics.errors import (
 )
 from mismartera_analytics.models import failures
 
-__all__ = ["for_writing", "make_engine", "read_only"]
+__all__ = ["for_writing", "is_missing_file", "make_engine", "read_only"]
 
 BUSY_TIMEOUT = 60.0  # [s]
 _BEGIN = "mismartera_begin"
@@ -124,6 +124,14 @@ def _refuse_other_process(
 def for_writing(engine: Engine) -> Engine:
     """Return `engine` with transactions that take SQLite's write lock at their start."""
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+def is_missing_file(engine: Engine) -> bool:
+    """Return whether a database is a SQLite file that is not there; connecting would make it."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or name in (None, "", ":memory:"):
+        return False
+    return not name.startswith("file:") and not Path(name).exists()
 
 
 @contextlib.contextmanager

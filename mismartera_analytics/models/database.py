@@ -33,6 +33,7 @@ __all__ = [
     "init_db",
     "is_own_reader",
     "read_session",
+    "require_current",
     "session_scope",
 ]
 
@@ -175,16 +176,30 @@ def get_db() -> Generator[Session, None, None]:
         yield db_session
 
 
+def require_current() -> None:
+    """Refuse a database that this version cannot work with; nothing is created.
+
+    Raises
+    ------
+    DatabaseNotReadyError
+        If the database has no tables, or is at another revision.
+    DatabaseUnreachableError
+        If it cannot be opened.
+    """
+    _require_current(_current_engine())
+
+
 _seen_current: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 
 def _require_current(engine: Engine) -> None:
     """Refuse to read a database of another revision; asked once an engine, as it costs 40 ms."""
-    if engine in _seen_current:
+    is_missing = connections.is_missing_file(engine)
+    if engine in _seen_current and not is_missing:
         return
     from mismartera_analytics.models import migrate
 
-    found = migrate.status(engine)
+    found = migrate.Status("fresh", None, "", ()) if is_missing else migrate.status(engine)
     if found.state in ("fresh", "outdated", "newer"):
         raise DatabaseNotReadyError(f"{engine.url!r} {found.advice}.")
     _seen_current.add(engine)

@@ -76,18 +76,11 @@ def status(engine: Engine) -> Status:
     'fresh'
     """
     scripts = revisions.scripts_of()
-    if _is_missing_file(engine):
+    if connections.is_missing_file(engine):
         pending = tuple(script.revision for script in scripts.walk_revisions())[::-1]
         return Status("fresh", None, scripts.get_current_head() or "", pending)
     with connections.read_only(engine) as connection:
         return revisions.status_on(connection, scripts)
-
-
-def _is_missing_file(engine: Engine) -> bool:
-    name = engine.url.database
-    if engine.dialect.name != "sqlite" or name in (None, "", ":memory:"):
-        return False
-    return not name.startswith("file:") and not Path(name).exists()
 
 
 def initialise(engine: Engine) -> None:
