@@ -54,6 +54,7 @@ class Rules:
     limit_fill: str = "touch"
     fractional: bool = False
     partial_on_cash: bool = False
+    delay: int = 0
     fee_rate: float = 0.0
     fee_per_share: float = 0.0
     fee_per_order: float = 0.0
@@ -123,6 +124,7 @@ class Engine:
         self.units = dict.fromkeys(world.bars, 0.0)
         self.mark: dict[str, float] = {}
         self.book: list[Order] = []
+        self.on_the_way: list[Order] = []
         self.out = Outcome()
 
     def run(self) -> Outcome:
@@ -148,7 +150,7 @@ class Engine:
             if action.symbol in self.mark:
                 self.mark[action.symbol] /= action.ratio
             self.cash += action.dividend * self.units[action.symbol]
-            for order in self.book:
+            for order in [*self.book, *self.on_the_way]:
                 if order.symbol == action.symbol and order.placed < action.at:
                     order.quantity *= action.ratio
                     order.limit /= action.ratio
@@ -372,13 +374,36 @@ class Engine:
         self.out.equity.append(self.cash + held)
 
     def decide(self, number: int) -> None:
-        entered: list[Order] = []
         for order in self.plan(number):
             order.row = number
             order.number = len(self.out.orders)
             order.session = self.world.session_of(order.placed)
             order.is_rebalance = not math.isnan(order.target)
             self.out.orders.append(order)
+            self.on_the_way.append(order)
+        here = [o for o in self.on_the_way if o.row + self.rules.delay <= number]
+        self.on_the_way = [o for o in self.on_the_way if o not in here]
+        if self.rules.delay and number + 1 < len(self.world.rows):
+            for order in here:
+                order.session = max(order.session, self.world.rows[number + 1].session)
+        entered = self.arrive(here)
+        if self.rules.fill == "same_close" and number >= 0 and self.world.rows[number].is_regular:
+            now = []
+            for order in entered:
+                bar = self.world.bars[order.symbol].get(number)
+                is_plain = order.type == "MARKET" and order.tif in ("DAY", "GTC")
+                is_now = order.placed <= self.world.rows[number].end
+                if bar and is_plain and is_now and order.status == "PENDING":
+                    now.append((order, bar.close))
+            if now:
+                self.execute(now, number, "close")
+                self.value(number, again=True)
+                self.book = [o for o in self.book if o.status == "PENDING"]
+
+    def arrive(self, orders: list[Order]) -> list[Order]:
+        """Take orders into the book as things stand now; return those that work."""
+        entered: list[Order] = []
+        for order in orders:
             is_working = any(o.symbol == order.symbol for o in self.book)
             held = self.units[order.symbol]
             if (order.only_if == "held" and held == 0) or (
@@ -396,18 +421,7 @@ class Engine:
             if order.status == "PENDING":
                 self.book.append(order)
                 entered.append(order)
-        if self.rules.fill == "same_close" and number >= 0 and self.world.rows[number].is_regular:
-            now = []
-            for order in entered:
-                bar = self.world.bars[order.symbol].get(number)
-                is_plain = order.type == "MARKET" and order.tif in ("DAY", "GTC")
-                is_now = order.placed <= self.world.rows[number].end
-                if bar and is_plain and is_now and order.status == "PENDING":
-                    now.append((order, bar.close))
-            if now:
-                self.execute(now, number, "close")
-                self.value(number, again=True)
-                self.book = [o for o in self.book if o.status == "PENDING"]
+        return entered
 
     def size_now(self, order: Order) -> None:
         """Fix the shares at the decision, from the closes known then."""

@@ -46,4 +46,5 @@ def rules_of(settings: Settings) -> layouts.Records:
     rules["borrow_rate"] = settings.borrow.terms().rate
     rules["credit_rate"] = settings.interest.terms().credit
     rules["debit_rate"] = settings.interest.terms().debit
+    rules["delay"] = settings.delay
     return rules

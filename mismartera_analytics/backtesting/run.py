@@ -67,6 +67,7 @@ def backtest(
     leverage: float | None = None,
     borrow: Borrow = _UNPAID,
     interest: Interest = _WITHOUT,
+    delay: int = 0,
     calendar: str | TradingCalendar = "NYSE",
     seed: int = 0,
     bars: pd.DataFrame | None = None,
@@ -128,6 +129,9 @@ def backtest(
     borrow, interest
         Policies of `backtesting.financing`: fees for shares sold short and interest on the balance;
         none by default.
+    delay
+        Bars of the run by which every order arrives late, as if it had been decided so many bars
+        later; to see what a strategy loses by it.
     calendar
         Exchange whose sessions the bars belong to.
     seed
@@ -174,6 +178,7 @@ def backtest(
         leverage=leverage,
         borrow=borrow,
         interest=interest,
+        delay=delay,
         seed=seed,
     )
     instructions = Instructions(

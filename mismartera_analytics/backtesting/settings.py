@@ -23,6 +23,8 @@ from mismartera_analytics.errors import InvalidInputError, suggestion
 
 __all__ = ["REG_T", "Settings"]
 
+MOST_DELAY = 10_000
+
 REG_T = 2.0
 """Gross exposure over equity when half of a position must be one's own: Regulation T's initial margin
 for long and short positions in equities (12 CFR 220.12), and what ``leverage`` is by default."""
@@ -53,6 +55,7 @@ class Settings:
     leverage: float | None = None
     borrow: Borrow = field(default_factory=BorrowRate)
     interest: Interest = field(default_factory=InterestRates)
+    delay: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,6 +64,10 @@ class Settings:
         _choice(self.fill, "fill", ("next_open", "next_close", "same_close"))
         _choice(self.size_at, "size_at", ("fill", "decision"))
         _choice(self.limit_fill, "limit_fill", ("touch", "through"))
+        if not (isinstance(self.delay, int) and 0 <= self.delay <= MOST_DELAY):
+            raise InvalidInputError(
+                f"delay={self.delay!r} must be a whole number of bars from 0 to {MOST_DELAY:,}."
+            )
         for name, module in _POLICIES.items():
             if not hasattr(getattr(self, name), "terms"):
                 raise InvalidInputError(

@@ -45,6 +45,14 @@ def apply_actions(
                 order.quantity *= ratio
                 order.limit /= ratio
                 order.stop /= ratio
+        for k in range(now.active, now.orders):
+            order = orders[k]
+            if order.row >= row:
+                break
+            if order.symbol == symbol and order.placed < action.at:  # placed, but not arrived yet
+                order.quantity *= ratio
+                order.limit /= ratio
+                order.stop /= ratio
 
 
 @kernel

@@ -52,12 +52,23 @@ def enter(
     now: Any,
     rule: Any,
 ) -> None:
-    """Take orders decided before `row` into the book, sizing those that are sized at the decision."""
+    """Take orders decided before `row` into the book, sizing those that are sized at the decision.
+
+    With a delay they are taken in so many rows later, as if they had been decided then; what has not
+    arrived by the last row's end stays outside.
+    """
     first = now.working
     held_before = now.working
     while now.active < now.orders and orders[now.active].row < row:
         index = now.active
         order = orders[index]
+        if rule.delay > 0:
+            if order.row + rule.delay >= row:
+                break
+            order.row = row - 1
+            sessions = times.session[times.calendar[order.symbol]]
+            if row < len(sessions):
+                order.session = max(order.session, sessions[row])
         now.active += 1
         if order.status != WORKING:
             continue

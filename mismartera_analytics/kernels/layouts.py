@@ -203,6 +203,7 @@ RULES: Final = np.dtype(
         ("fee_maximum", "f8"),
         ("slip_rate", "f8"),
         ("slip_amount", "f8"),
+        ("delay", "i8"),  # rows by which every order arrives late
         ("slip_impact", "f8"),
         ("volume_limit", "f8"),  # share of a bar's volume; 0 is none
         ("path", "i8"),

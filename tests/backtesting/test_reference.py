@@ -52,6 +52,7 @@ def run(scene: Scene, rule: Rules, calendar: Any, **instructions: Any) -> Any:
         limit_fill=rule.limit_fill,
         fractional=rule.fractional,
         partial_on_cash=rule.partial_on_cash,
+        delay=rule.delay,
         **instructions,
     )
 
@@ -244,5 +245,7 @@ def test_signals_fill_alike_as_frames_from_a_strategy_and_in_the_rule_book(nyse,
     expected = reference(scene, rule, orders)
     frames = [pd.DataFrame(a, index=scene.index, columns=names) for a in (enter, leave)]
     assert_same(run(scene, rule, nyse, entries=frames[0], exits=frames[1], size=size), expected)
+    if rule.delay:
+        return  # a strategy looks at positions when it decides, signals when they arrive
     strategy = Signals(enter=enter, leave=leave, size=size)
     assert_same(run(scene, rule, nyse, strategy=strategy), expected)

@@ -160,6 +160,7 @@ rules = st.builds(
     fee_rate=st.sampled_from([0.0, 0.001, 0.03]),
     fee_per_share=st.just(0.0),
     slip=st.sampled_from([0.0, 0.0, 0.01]),
+    delay=st.sampled_from([0, 0, 0, 1, 2]),
 ) | st.builds(
     Rules,
     cash=st.sampled_from([100.0, 1_000.0, 10_000.0]),
