@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.auth import create_user as create_user
     from mismartera_analytics.backtesting.run import backtest as backtest
     from mismartera_analytics.backtesting.strategy import Strategy as Strategy
+    from mismartera_analytics.backtesting.sweeps import sweep as sweep
     from mismartera_analytics.backtesting.trial_log import trials as trials
     from mismartera_analytics.calendars.lookup import trading_calendar as trading_calendar
     from mismartera_analytics.calendars.lookup import trading_sessions as trading_sessions
@@ -79,6 +80,7 @@ _HOMES = {
     "session_scope": "models.database",
     "settings": "config",
     "sql": "queries.sql",
+    "sweep": "backtesting.sweeps",
     "tear_sheet": "reports.tearsheet",
     "trading_calendar": "calendars.lookup",
     "trading_sessions": "calendars.lookup",

@@ -31,6 +31,7 @@ __all__ = [
     "StorageError",
     "StrategyError",
     "UnknownNameError",
+    "WorkerError",
     "suggestion",
 ]
 
@@ -128,6 +129,10 @@ class StrategyError(MismarteraError, RuntimeError):
         super().__init__(message)
         self.strategy = strategy
         self.context = context
+
+
+class WorkerError(MismarteraError, RuntimeError):
+    """A worker process died, and died again when its work was tried once more."""
 
 
 class MissingDependencyError(MismarteraError, ImportError):

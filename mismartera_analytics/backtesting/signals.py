@@ -15,7 +15,7 @@ from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.kernels import layouts
 
-__all__ = ["Size", "from_signals"]
+__all__ = ["Size", "check_sides", "from_signals", "orders_of_one", "orders_of_signals", "size_of"]
 
 Size = float | Literal["all"]
 Flags = NDArray[np.bool_]
@@ -50,16 +50,25 @@ def from_signals(market: Market, instructions: Instructions, settings: Settings)
         If an index differs from the run's, a value is not boolean, `size` is missing or not allowed,
         or a cash account is to sell short.
     """
-    if not settings.is_margin and instructions.short_entries is not None:
-        raise InvalidInputError(
-            "short_entries belongs to account_type='margin': a cash account knows no short sale."
-        )
-    size = _size(market, instructions, settings)
-    enter, leave, enter_short, leave_short = (
-        _signal(market, getattr(instructions, name), name) for name in SIGNALS
-    )
-    enter &= ~leave
-    enter_short &= ~leave_short
+    if instructions.short_entries is not None:
+        check_sides(settings)
+    size = size_of(market, instructions.size, settings)
+    flags = [_signal(market, getattr(instructions, name), name) for name in SIGNALS]
+    return orders_of_signals(market, *flags, size=size)
+
+
+def orders_of_signals(
+    market: Market,
+    enter: Flags,
+    leave: Flags,
+    enter_short: Flags,
+    leave_short: Flags,
+    *,
+    size: Size,
+) -> layouts.Records:
+    """Return the orders of signals that fit the market, each of shape (rows, symbols)."""
+    enter = enter & ~leave
+    enter_short = enter_short & ~leave_short
     enter, enter_short = enter & ~enter_short, enter_short & ~enter
     parts = [
         _exits(market, leave, layouts.IF_LONG),
@@ -75,8 +84,30 @@ def from_signals(market: Market, instructions: Instructions, settings: Settings)
     return decided(market, records, records["row"].astype(np.int64))
 
 
-def _size(market: Market, instructions: Instructions, settings: Settings) -> Size:
-    size = instructions.size
+def check_sides(settings: Settings) -> None:
+    """Refuse signals to sell short where the account cannot."""
+    if not settings.is_margin:
+        raise InvalidInputError(
+            "short_entries belongs to account_type='margin': a cash account knows no short sale."
+        )
+
+
+def orders_of_one(market: Market, size: Size) -> layouts.Records:
+    """Return the orders of an entry and of an exit of the first symbol, not decided yet."""
+    yes = np.ones((1, 1), np.bool_)
+    return np.concatenate(
+        [_entries(market, yes, ~yes, 1, size), _exits(market, yes, layouts.IF_LONG)]
+    )
+
+
+def size_of(market: Market, size: Any, settings: Settings) -> Size:
+    """Return what an entry takes, once it is checked.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is missing with several symbols, or not allowed.
+    """
     if size is None and len(market.symbols) > 1:
         raise InvalidInputError(
             f"size is missing: with {len(market.symbols)} symbols say which fraction of the account "

@@ -81,11 +81,16 @@ class Simulation:
         self._allocate(orders if len(orders) else np.zeros(1, layouts.ORDER))
         self.state["orders"] = len(orders)
 
+    def grow(self) -> None:
+        """Give room for twice as many orders, and for those of one row."""
+        more = len(self.orders) + len(self.market.symbols)
+        self._allocate(np.concatenate([self.orders, np.zeros(more, layouts.ORDER)]))
+
     def place(self, order: tuple[Any, ...]) -> int:
         """Append one order, its fields in the layout's sequence; return its number."""
         number = int(self.state[0]["orders"])
         if number == len(self.orders):
-            self._allocate(np.concatenate([self.orders, np.zeros(number, layouts.ORDER)]))
+            self.grow()
         self.orders[number] = order
         self.state["orders"] = number + 1
         return number
@@ -102,6 +107,11 @@ class Simulation:
         """Work through the remaining rows and end what cannot fill any more."""
         self.advance(len(self.market.clock) - 1)
         self._kernel.advance(self._kernel.TO_END, 0, *self._arguments)
+
+    @property
+    def book(self) -> tuple[Any, ...]:
+        """The arrays that the kernel works on, as it takes them after task and number."""
+        return self._arguments
 
     @property
     def placed(self) -> layouts.Records:

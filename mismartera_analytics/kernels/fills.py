@@ -133,8 +133,8 @@ def _is_first_bar(row: int, symbol: int, calendar: int, times: Any, prices: Any)
     return True
 
 
-def warm_up() -> None:
-    """Compile, or load from disk, the kernels of this module."""
+def smallest_book() -> tuple[Any, ...]:
+    """Return what `advance` takes after task and number: one row, one symbol, one order to buy."""
     prices = np.ones((5, 1, 1))
     orders = np.zeros(1, layouts.ORDER)
     orders["row"] = -1
@@ -148,7 +148,7 @@ def warm_up() -> None:
     one = np.zeros((1, 1), np.int64)
     flags = np.full((1, 1), REGULAR, np.uint8)
     times = layouts.Times(one, one[0], one, flags, one[0], one[0])
-    arrays = (
+    return (
         times,
         prices,
         np.zeros(0, layouts.ACTION),
@@ -160,4 +160,8 @@ def warm_up() -> None:
         state,
         rules,
     )
-    advance(THROUGH_ROW, 0, *arrays)
+
+
+def warm_up() -> None:
+    """Compile, or load from disk, the kernels of this module."""
+    advance(THROUGH_ROW, 0, *smallest_book())

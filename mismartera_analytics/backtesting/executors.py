@@ -1,0 +1,288 @@
+"""Where the batches of a search are run: in threads, in processes, on the workers of a Dask client.
+
+Every executor yields the scores of batches as they come, in whatever sequence, with a bounded number
+of batches under way, so that nothing grows with the number of combinations.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mismartera_analytics.backtesting.jobs import Job, Runner
+from mismartera_analytics.errors import InvalidInputError, MissingDependencyError, WorkerError
+
+__all__ = ["Batch", "Executor", "InDask", "InProcesses", "InThreads", "processors"]
+
+Floats = NDArray[np.float64]
+_TRIES = 3
+_AHEAD = 2
+"""Batches under way for each worker: one at work, one waiting."""
+
+
+class Batch(NamedTuple):
+    """Combinations that are run together, and the place of each in the grid."""
+
+    places: NDArray[np.int64]
+    combinations: list[dict[str, Any]]
+
+
+class Executor(Protocol):
+    """Runs batches of a job."""
+
+    def run(self, job: Job, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Floats]]:
+        """Yield each batch with its scores, as they come."""
+        ...
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class InThreads:
+    """Threads of this process: for compiled work, which leaves the interpreter to others.
+
+    Parameters
+    ----------
+    workers
+        How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def run(self, job: Job, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Floats]]:
+        """Yield each batch with its scores, as they come."""
+        runner = Runner(job)
+        if self._workers == 1:
+            for batch in batches:
+                yield batch, runner.rows(batch.combinations)
+            return
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="search")
+        under_way: dict[Future[Floats], Batch] = {}
+        try:
+            for batch in batches:
+                under_way[pool.submit(runner.rows, batch.combinations)] = batch
+                if len(under_way) >= _AHEAD * self._workers:
+                    yield from _finished(under_way)
+            while under_way:
+                yield from _finished(under_way)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _finished(under_way: dict[Future[Floats], Batch]) -> Iterator[tuple[Batch, Floats]]:
+    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+    for future in done:
+        batch = under_way[future]
+        rows = future.result()
+        del under_way[future]
+        yield batch, rows
+
+
+class InProcesses:
+    """Processes of this machine, started afresh; the job reaches them through a file.
+
+    When one dies, what was under way is tried again, one combination at a time, so that the one that
+    kills its worker is known by name.
+
+    Parameters
+    ----------
+    workers
+        How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def run(self, job: Job, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Floats]]:
+        """Yield each batch with its scores, as they come."""
+        with tempfile.TemporaryDirectory(prefix="mismartera-") as folder:
+            path = Path(folder) / "job"
+            path.write_bytes(packed(job))
+            pending = batches
+            while True:
+                lost: list[Batch] = []
+                yield from self._run(path, pending, lost)
+                if not lost:
+                    return
+                for batch in lost:
+                    for single in _singles(batch):
+                        yield single, self._again(path, single)
+
+    def _run(
+        self, path: Path, batches: Iterator[Batch], lost: list[Batch]
+    ) -> Iterator[tuple[Batch, Floats]]:
+        from concurrent.futures.process import BrokenProcessPool
+
+        from loky import ProcessPoolExecutor
+
+        pool = ProcessPoolExecutor(self._workers, timeout=None)
+        under_way: dict[Future[Floats], Batch] = {}
+        try:
+            for batch in batches:
+                lost.append(batch)  # until it is under way
+                future = pool.submit(_rows_from_file, str(path), batch.combinations)
+                under_way[future] = lost.pop()
+                if len(under_way) >= _AHEAD * self._workers:
+                    yield from _finished(under_way)
+            while under_way:
+                yield from _finished(under_way)
+        except BrokenProcessPool:
+            lost.extend(under_way.values())
+        finally:
+            pool.shutdown(wait=True, kill_workers=True)
+
+    def _again(self, path: Path, single: Batch) -> Floats:
+        from concurrent.futures.process import BrokenProcessPool
+
+        from loky import ProcessPoolExecutor
+
+        for _ in range(_TRIES - 1):
+            pool = ProcessPoolExecutor(1, timeout=None)
+            try:
+                rows: Floats = pool.submit(_rows_from_file, str(path), single.combinations).result()
+            except BrokenProcessPool:
+                continue
+            else:
+                return rows
+            finally:
+                pool.shutdown(wait=True, kill_workers=True)
+        raise _died(single)
+
+
+class InDask:
+    """The workers of a `distributed.Client`.
+
+    Parameters
+    ----------
+    client
+        Connected; it stays open.
+    """
+
+    def __init__(self, client: Any) -> None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise MissingDependencyError(
+                "client= needs Dask; install it with pip install 'mismartera-analytics[distributed]'."
+            ) from None
+        if not isinstance(client, Client):
+            raise InvalidInputError(f"client={client!r} must be a distributed.Client.")
+        self._client: Any = client
+
+    def run(self, job: Job, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Floats]]:
+        """Yield each batch with its scores, as they come."""
+        from distributed import wait
+
+        _waited: Any = wait
+        payload = packed(job)
+        shared = self._share(payload)
+        under_way: dict[Any, tuple[Batch, int]] = {}
+        ahead = _AHEAD * max(sum(self._client.nthreads().values()), 1)
+        source, is_done = iter(batches), False
+        while under_way or not is_done:
+            while not is_done and len(under_way) < ahead:
+                batch = next(source, None)
+                is_done = batch is None
+                if batch is not None:
+                    under_way[self._submit(shared, batch)] = batch, 1
+            if not under_way:
+                return
+            done = _waited(list(under_way), return_when="FIRST_COMPLETED").done
+            for future in done:
+                batch, tries = under_way.pop(future)
+                rows = self._rows(future, batch)
+                if rows is not None:
+                    yield batch, rows
+                elif tries == _TRIES:
+                    raise _died(batch)
+                else:
+                    shared = self._share(payload)
+                    under_way[self._submit(shared, batch)] = batch, tries + 1
+
+    def _share(self, payload: bytes) -> Any:
+        """Put the job on every worker: a copy outlives the worker that dies."""
+        return self._client.scatter(payload, broadcast=True, hash=False)
+
+    def _submit(self, shared: Any, batch: Batch) -> Any:
+        return self._client.submit(_rows_from_bytes, shared, batch.combinations, pure=False)
+
+    def _rows(self, future: Any, batch: Batch) -> Floats | None:
+        """Return the scores; None where the job was lost together with a worker."""
+        from concurrent.futures import CancelledError
+
+        from distributed.scheduler import KilledWorker
+
+        try:
+            rows: Floats = future.result()
+        except KilledWorker:
+            raise _died(batch) from None
+        except CancelledError:
+            return None
+        return rows
+
+
+def _singles(batch: Batch) -> Iterator[Batch]:
+    for place, combination in zip(batch.places, batch.combinations, strict=True):
+        yield Batch(np.array([place]), [combination])
+
+
+def _died(batch: Batch) -> WorkerError:
+    named = batch.combinations[0] if len(batch.combinations) == 1 else batch.combinations
+    return WorkerError(
+        f"a worker died again and again while it ran {named}; what was finished before is kept. Run "
+        f"that combination alone with backtest to see why: memory is the usual reason."
+    )
+
+
+def packed(job: Job) -> bytes:
+    """Return a job as bytes that another process can load, wherever its strategy was defined.
+
+    Raises
+    ------
+    InvalidInputError
+        If the strategy holds something that cannot travel, such as an open file or connection.
+    """
+    import pickle
+
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(job))
+    except (TypeError, pickle.PicklingError) as error:
+        raise InvalidInputError(
+            f"{job.name} cannot be sent to other processes: {error}. Open files, connections and "
+            f"locks inside on_start instead, or stay in this process with run_in='threads'."
+        ) from None
+
+
+@functools.lru_cache(maxsize=1)
+def _runner_from_file(path: str) -> Runner:
+    import pickle
+
+    return Runner(pickle.loads(Path(path).read_bytes()))
+
+
+def _rows_from_file(path: str, combinations: Sequence[dict[str, Any]]) -> Floats:
+    return _runner_from_file(path).rows(combinations)
+
+
+@functools.lru_cache(maxsize=1)
+def _runner_from_bytes(payload: bytes) -> Runner:
+    import pickle
+
+    return Runner(pickle.loads(payload))
+
+
+def _rows_from_bytes(payload: bytes, combinations: Sequence[dict[str, Any]]) -> Floats:
+    return _runner_from_bytes(payload).rows(combinations)

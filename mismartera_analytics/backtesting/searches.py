@@ -1,0 +1,203 @@
+"""What sweeps and walk-forward tests share: arguments checked once, and the way through the batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mismartera_analytics import clock
+from mismartera_analytics.backtesting.executors import (
+    Batch,
+    Executor,
+    InDask,
+    InProcesses,
+    InThreads,
+    processors,
+)
+from mismartera_analytics.backtesting.forms import Instructions
+from mismartera_analytics.backtesting.grids import Condition, Grid, combinations_of
+from mismartera_analytics.backtesting.inputs import load_market, named_symbols
+from mismartera_analytics.backtesting.jobs import Job, Runner, subject_of
+from mismartera_analytics.backtesting.scores import SCORES
+from mismartera_analytics.backtesting.settings import Settings
+from mismartera_analytics.backtesting.signals import size_of
+from mismartera_analytics.backtesting.strategy import Strategy
+from mismartera_analytics.errors import InvalidInputError, suggestion
+
+__all__ = ["Place", "RunIn", "Search", "prepared_search", "scored", "settings_of", "table_of"]
+
+Floats = NDArray[np.float64]
+RunIn = Literal["threads", "processes"]
+_BATCH = 16
+_WORTH_IT = 5.0
+"""Seconds of work at hand above which processes of one's own are started: they take a while to come."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the combinations are run.
+
+    Attributes
+    ----------
+    run_in, workers, client
+        As in `sweep`.
+
+    Raises
+    ------
+    InvalidInputError
+        If they do not go together.
+    """
+
+    run_in: RunIn | None = None
+    workers: int | None = None
+    client: Any = None
+
+    def __post_init__(self) -> None:
+        if self.run_in not in (None, "threads", "processes"):
+            raise InvalidInputError(
+                f"run_in={self.run_in!r} is unknown"
+                f"{suggestion(str(self.run_in), ('threads', 'processes')) or '.'} "
+                f"Allowed: threads, processes."
+            )
+        count = self.workers
+        if count is not None and (
+            isinstance(count, bool) or not isinstance(count, int) or count < 1
+        ):
+            raise InvalidInputError(f"workers={count!r} must be a whole number of at least 1.")
+        if self.client is not None and (self.run_in is not None or count is not None):
+            raise InvalidInputError(
+                "client= runs on its own workers; leave run_in and workers out."
+            )
+
+    def executor(self, job: Job) -> Executor:
+        """Return the executor for a job."""
+        if self.client is not None:
+            return InDask(self.client)
+        workers = processors() if self.workers is None else self.workers
+        if self.run_in == "processes":
+            return InProcesses(workers)
+        if self.run_in == "threads" or not job.is_strategy:
+            return InThreads(workers)
+        return _WhenWorthIt(workers)
+
+
+class _WhenWorthIt:
+    """First this process; others too when what is left would take it long."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def run(self, job: Job, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Floats]]:
+        """Yield each batch with its scores, as they come."""
+        runner = Runner(job)
+        began = time.monotonic()
+        for batch in batches:
+            yield batch, runner.rows(batch.combinations)
+            if self._workers > 1 and time.monotonic() - began > _WORTH_IT:
+                break
+        yield from InProcesses(self._workers).run(job, batches)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search whose arguments are checked: the combinations, the work, where the bars came from."""
+
+    grid: Grid
+    job: Job
+    source: Mapping[str, Any]
+
+
+def prepared_search(
+    strategy: Any,
+    grid: Any,
+    symbols: str | Iterable[str] | None,
+    start: Any,
+    end: Any,
+    *,
+    where: Condition | None,
+    draws: int | None,
+    seed: int,
+    most: int,
+    interval: str,
+    calendar: Any,
+    bars: Any,
+    actions: Any,
+    size: Any,
+    rules: Mapping[str, Any],
+) -> Search:
+    """Check the arguments of a search and load its market.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument breaks a rule; the message names it.
+    BarsNotFoundError
+        If a symbol has no bars of the interval in the range.
+    """
+    combinations = combinations_of(grid, where=where, draws=draws, seed=seed, most=most)
+    subject, base = subject_of(strategy, combinations[0])
+    if size is not None and isinstance(subject, type):
+        raise InvalidInputError(
+            "size belongs to a function of signals; a Strategy sizes its orders."
+        )
+    settings = settings_of({**rules, "seed": seed})
+    market, source = load_market(
+        named_symbols(symbols, Instructions(strategy=Strategy()), bars),
+        start,
+        end,
+        clock.parse_interval(interval),
+        calendar,
+        bars,
+        actions,
+    )
+    if not isinstance(subject, type):
+        size_of(market, size, settings)
+    named = calendar if isinstance(calendar, str) else repr(calendar)
+    job = Job(subject, base, market, settings, size)
+    return Search(combinations, job, {"data": source, "calendar": named})
+
+
+def settings_of(rules: Mapping[str, Any]) -> Settings:
+    """Return the settings that rules given by name stand for.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such rule, the nearest is suggested; or a value is not allowed.
+    """
+    allowed = [field.name for field in dataclasses.fields(Settings)]
+    for name in rules:
+        if name not in allowed:
+            raise InvalidInputError(
+                f"{name!r} is no rule of a backtest{suggestion(name, allowed) or '.'} "
+                f"Allowed: {', '.join(allowed)}."
+            )
+    return Settings(**rules)
+
+
+def scored(
+    job: Job, grid: Grid, places: NDArray[np.int64], executor: Executor, *, batch: int | None = None
+) -> Iterator[tuple[Batch, Floats]]:
+    """Run the combinations at `places` of a grid; yield batches with their scores as they come.
+
+    Each row of scores is (`SCORES`,).
+    """
+    size = batch or max(1, min(_BATCH, len(places) // (8 * processors())))
+
+    def batches() -> Iterator[Batch]:
+        for first in range(0, len(places), size):
+            chosen = places[first : first + size]
+            yield Batch(chosen, [grid[int(place)] for place in chosen])
+
+    return executor.run(job, batches())
+
+
+def table_of(count: int) -> Floats:
+    """Return an empty table of scores for `count` combinations."""
+    return np.full((count, len(SCORES)), np.nan)

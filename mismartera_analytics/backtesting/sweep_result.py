@@ -1,0 +1,169 @@
+"""What a sweep gave: a row of numbers for each combination, and any of them again in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mismartera_analytics.backtesting.grids import Grid
+from mismartera_analytics.backtesting.jobs import Job
+from mismartera_analytics.backtesting.result import BacktestResult
+from mismartera_analytics.backtesting.run import run_on
+from mismartera_analytics.backtesting.scores import SHOWN, column_of, typed
+from mismartera_analytics.errors import InvalidInputError, suggestion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["SweepResult", "best_place"]
+
+LOWER_IS_BETTER = ("volatility",)
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A finished sweep.
+
+    Attributes
+    ----------
+    frame
+        One row a combination in the order of the grid, whoever ran it: the parameters, then
+        ``equity`` at the end [currency], ``total_return`` [1], ``cagr``, ``volatility``,
+        ``sharpe_ratio``, ``sortino_ratio``, ``max_drawdown`` (by the conventions of
+        `performance.metrics`), and the numbers of ``fills`` and closed ``trades``.
+    family
+        Under which the trials are logged.
+    tried
+        How many combinations were run by this call; the others were found in the log.
+    """
+
+    frame: pd.DataFrame
+    family: str
+    tried: int
+    _grid: Grid = field(repr=False)
+    _job: Job = field(repr=False)
+    _source: Mapping[str, Any] = field(repr=False)
+
+    def __repr__(self) -> str:
+        found = len(self.frame) - self.tried
+        from_log = f", {found:,} from the log" if found else ""
+        return (
+            f"SweepResult({self._job.name}, {len(self.frame):,} combinations of "
+            f"{', '.join(self._grid.names)}{from_log})"
+        )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def best(self, by: str = "sharpe") -> dict[str, Any]:
+        """Return the parameters of the best combination; of equals the first in the grid.
+
+        Parameters
+        ----------
+        by
+            A column of `frame`, or ``"sharpe"`` or ``"sortino"``: its highest value is the best, of
+            the volatility the lowest.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no such column, or no combination has a value in it.
+        """
+        column = column_of(by, SHOWN, "by")
+        place = best_place(self.frame[column].to_numpy(dtype=np.float64), column)
+        return dict(self._grid[place])
+
+    def result(self, parameters: Mapping[str, Any] | None = None, **named: Any) -> BacktestResult:
+        """Run one combination again, in full.
+
+        Parameters
+        ----------
+        parameters, **named
+            The combination, as a dict or by name; it need not be one of the grid.
+
+        Returns
+        -------
+        BacktestResult
+
+        Raises
+        ------
+        InvalidInputError
+            If a parameter of the grid is missing.
+        """
+        chosen = {**(parameters or {}), **named}
+        missing = [name for name in self._grid.names if name not in chosen]
+        if missing:
+            raise InvalidInputError(f"parameters lacks {', '.join(missing)}; name all of the grid.")
+        instructions = self._job.instructions(chosen)
+        return run_on(self._job.market, instructions, self._job.settings, source=self._source)
+
+    def heatmap(self, x: str, y: str, value: str = "sharpe") -> Figure:
+        """Return a figure of one score over two parameters.
+
+        Parameters
+        ----------
+        x, y
+            Parameters of the grid. Where others vary too, the best of their combinations is shown.
+        value
+            A column of `frame`, or ``"sharpe"`` or ``"sortino"``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Not shown.
+
+        Raises
+        ------
+        InvalidInputError
+            If a name is unknown, or `x` and `y` are the same.
+        """
+        from mismartera_analytics.figures.grids import grid_heatmap
+
+        column = column_of(value, SHOWN, "value")
+        for argument, name in (("x", x), ("y", y)):
+            if name not in self._grid.names:
+                raise InvalidInputError(
+                    f"{argument}={name!r} is no parameter of the grid"
+                    f"{suggestion(str(name), self._grid.names) or '.'} "
+                    f"Its parameters: {', '.join(self._grid.names)}."
+                )
+        if x == y:
+            raise InvalidInputError(f"x and y are both {x!r}; name two parameters.")
+        lowest = column in LOWER_IS_BETTER
+        table = self.frame.pivot_table(
+            index=y, columns=x, values=column, aggfunc="min" if lowest else "max", dropna=False
+        )
+        return grid_heatmap(table, value=column)
+
+
+def best_place(values: NDArray[np.float64], column: str) -> int:
+    """Return where the best value stands; of equals the first.
+
+    Raises
+    ------
+    InvalidInputError
+        If no value is known.
+    """
+    if np.isnan(values).all():
+        raise InvalidInputError(
+            f"by={column!r}: no combination has a value; the record may be too short for it."
+        )
+    return int(np.nanargmin(values) if column in LOWER_IS_BETTER else np.nanargmax(values))
+
+
+def frame_of(grid: Grid, table: NDArray[np.float64]) -> pd.DataFrame:
+    """Return the frame of a sweep from its grid and its scores."""
+    columns: dict[str, Any] = {name: [] for name in grid.names}
+    for combination in grid:
+        for name in grid.names:
+            columns[name].append(combination[name])
+    return pd.DataFrame({**columns, **typed(table)})

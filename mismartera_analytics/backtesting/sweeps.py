@@ -1,0 +1,126 @@
+"""Sweeps: one strategy on one market with many combinations of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from mismartera_analytics import clock
+from mismartera_analytics.backtesting.grids import Condition
+from mismartera_analytics.backtesting.searches import (
+    Place,
+    RunIn,
+    prepared_search,
+    scored,
+    table_of,
+)
+from mismartera_analytics.backtesting.signal_functions import SignalFunction
+from mismartera_analytics.backtesting.strategy import Strategy
+from mismartera_analytics.backtesting.sweep_result import SweepResult, frame_of
+from mismartera_analytics.calendars.sessions import TradingCalendar
+
+__all__ = ["sweep"]
+
+
+def sweep(
+    strategy: Strategy | type[Strategy] | SignalFunction,
+    grid: Mapping[str, Any] | Iterable[Mapping[str, Any]],
+    symbols: str | Iterable[str] | None = None,
+    start: clock.LabelLike | clock.InstantLike | None = None,
+    end: clock.LabelLike | clock.InstantLike | None = None,
+    *,
+    where: Condition | None = None,
+    draws: int | None = None,
+    seed: int = 0,
+    max_combinations: int = 10_000,
+    size: float | Literal["all"] | None = None,
+    interval: str = "1d",
+    calendar: str | TradingCalendar = "NYSE",
+    bars: pd.DataFrame | None = None,
+    actions: pd.DataFrame | None = None,
+    run_in: RunIn | None = None,
+    workers: int | None = None,
+    client: Any = None,
+    **rules: Any,
+) -> SweepResult:
+    """Run a strategy with many combinations of parameters on the same bars.
+
+    A sweep gives what `backtest` gives for each combination, to the last bit, wherever it is run. What
+    it keeps of each is one row of numbers; `SweepResult.result` runs one again in full.
+
+    Parameters
+    ----------
+    strategy
+        A class of `Strategy` (or an object: what the grid leaves out stays as it is there). Or a
+        function ``(bars, **parameters) -> (entries, exits)`` of one symbol's bars: see `SignalBars`.
+        Such functions share their indicators, ``bars.indicator(sma, window=fast)``, and all their
+        combinations run in compiled code: they are by far the faster way.
+    grid
+        Parameters and the values to try, of which the product is taken; or a list of dicts.
+    symbols, start, end, interval, calendar, bars, actions
+        As in `backtest`.
+    where
+        Which combinations are tried: ``lambda p: p["fast"] < p["slow"]``.
+    draws
+        How many different combinations to draw at random instead of the whole product. A parameter may
+        then be a distribution: an object with ``rvs`` as in scipy.stats, or a function of a
+        `numpy.random.Generator`.
+    seed
+        Of the draws and of ``ctx.random``.
+    max_combinations
+        More than this many are refused before anything is run.
+    size
+        Of the signals of a function, as in `backtest`.
+    run_in
+        ``"threads"`` or ``"processes"`` of this machine. By default threads for functions of signals,
+        and for a `Strategy` this process, then others too once the work takes some seconds.
+    workers
+        How many; by default as many as there are processors.
+    client
+        A `distributed.Client`: its workers do the work.
+    **rules
+        Every other rule of `backtest`: ``cash``, ``commission``, ``slippage``, ``fill`` and so on.
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    BarsNotFoundError
+        If a symbol has no bars of the interval in the range.
+    InvalidInputError
+        If an argument breaks a rule; the message names it.
+    StrategyError
+        If a combination raises; its parameters are named.
+    WorkerError
+        If a worker dies, and again when its combinations are tried once more.
+
+    Examples
+    --------
+    >>> from mismartera_analytics.backtesting.indicators import sma
+    >>> def crossing(bars, fast, slow):
+    ...     quick = bars.indicator(sma, window=fast)
+    ...     steady = bars.indicator(sma, window=slow)
+    ...     return quick > steady, quick < steady
+    >>> found = ma.sweep(crossing, {"fast": [10, 20], "slow": [50, 100]}, "AAPL", "2000-03-01")
+    >>> found.frame.shape
+    (4, 11)
+    """
+    place = Place(run_in, workers, client)
+    search = prepared_search(
+        strategy, grid, symbols, start, end, where=where, draws=draws, seed=seed,
+        most=max_combinations, interval=interval, calendar=calendar, bars=bars, actions=actions,
+        size=size, rules=rules,
+    )  # fmt: skip
+    table = table_of(len(search.grid))
+    places = np.arange(len(search.grid))
+    for batch, rows in scored(search.job, search.grid, places, place.executor(search.job)):
+        table[batch.places] = rows
+    return SweepResult(
+        frame_of(search.grid, table), search.job.name, len(places), search.grid, search.job,
+        search.source,
+    )  # fmt: skip
