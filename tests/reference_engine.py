@@ -27,6 +27,7 @@ class Row:
     session: int
     is_regular: bool = True
     is_last: bool = True
+    nights: int = 0  # of a session's first row: since the session before
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,24 @@ class Rules:
     fee_minimum: float = 0.0
     fee_maximum: float = math.inf
     slip: float = 0.0
+    sell_rate: float = 0.0
+    sell_per_share: float = 0.0
+    sell_maximum: float = math.inf
+    margin: bool = False
+    leverage: float = 1.0
+    borrow_rate: float = 0.0
+    credit_rate: float = 0.0
+    debit_rate: float = 0.0
 
-    def fee(self, quantity: float, price: float) -> float:
+    def fee(self, quantity: float, price: float, side: int = 1) -> float:
         amount = (
             self.fee_rate * quantity * price + self.fee_per_share * quantity + self.fee_per_order
         )
-        return min(max(amount, self.fee_minimum), self.fee_maximum)
+        bounded = min(max(amount, self.fee_minimum), self.fee_maximum)
+        if side > 0:
+            return bounded
+        by_share = min(self.sell_per_share * quantity, self.sell_maximum)
+        return bounded + self.sell_rate * quantity * price + by_share
 
     def cut(self, quantity: float) -> float:
         if self.fractional:
@@ -142,7 +155,17 @@ class Engine:
 
     # What happens before matching
 
+    def charge(self, nights: int) -> None:
+        """Pay the fee for borrowed shares, then pay or receive interest on what is one's own."""
+        shorts = -sum(u * self.mark[s] for s, u in self.units.items() if u < 0)
+        self.cash -= shorts * self.rules.borrow_rate * nights / 360
+        balance = self.cash - shorts
+        rate = self.rules.credit_rate if balance > 0 else self.rules.debit_rate
+        self.cash += balance * rate * nights / 360
+
     def apply_actions(self, number: int) -> None:
+        if self.world.rows[number].nights:
+            self.charge(self.world.rows[number].nights)
         for action in self.world.actions:
             if action.row != number:
                 continue
@@ -253,35 +276,53 @@ class Engine:
         for order, price in now:
             if order.status != "PENDING" or not self.size(order, price, worth):
                 continue
-            is_reducing = self.units[order.symbol] * order.side < 0
-            is_sale = order.is_rebalance and order.side < 0
-            (first if is_reducing or is_sale else waiting).append((order, price))
+            (first if self.goes_first(order) else waiting).append((order, price))
         for order, price in first:
-            self.fill(order, price, number, order.quantity)
+            self.fill(order, price, number, moment, order.quantity)
         factor = None
         for order, price in waiting:
             if not order.is_rebalance:
-                self.fill(order, price, number, order.quantity)
+                self.fill(order, price, number, moment, order.quantity)
             elif factor is None:
                 buys = [(o, p) for o, p in waiting if o.is_rebalance]
-                factor = self.factor([(o.quantity, self.slipped(o, p)) for o, p in buys])
+                factor = self.factor(buys, number, moment)
                 for buy, at in buys:
-                    shrunk = buy.quantity if factor == 1 else self.rules.cut(buy.quantity * factor)
-                    self.fill(buy, at, number, shrunk)
+                    shrunk = buy.quantity
+                    if factor < 1:
+                        shrunk = self.rules.cut(self.part(buy, factor))
+                    self.fill(buy, at, number, moment, shrunk)
+
+    def goes_first(self, order: Order) -> bool:
+        held = self.units[order.symbol]
+        is_reducing = held * order.side < 0
+        if not order.is_rebalance:
+            return is_reducing
+        if not self.rules.margin:
+            return order.side < 0
+        left = held + order.side * order.quantity
+        return order.target == 0 or (is_reducing and not self.is_larger(left, held))
+
+    def is_larger(self, left: float, held: float) -> bool:
+        return abs(left) > abs(held) * (1 + SLACK)
+
+    def worth_of(self, symbol: str, number: int, moment: str) -> float:
+        if not self.units[symbol]:
+            return 0.0
+        bar = self.world.bars[symbol].get(number)
+        if bar is None:
+            return self.units[symbol] * self.mark[symbol]
+        return self.units[symbol] * (bar.close if moment == "close" else bar.open)
 
     def worth(self, number: int, moment: str) -> float:
-        total = self.cash
-        for symbol, units in self.units.items():
-            if units:
-                bar = self.world.bars[symbol].get(number)
-                price = bar and (bar.close if moment == "close" else bar.open)
-                total += units * (self.mark[symbol] if price is None else price)
-        return total
+        return self.cash + sum(self.worth_of(symbol, number, moment) for symbol in self.units)
 
     def size(self, order: Order, price: float, worth: float) -> bool:
         """Turn fractions into shares; return whether there is something to trade."""
         if not math.isnan(order.quantity) or order.all_cash:
             return True
+        if worth < 0 and order.target != 0:
+            order.status = "REJECTED"
+            return False
         if not math.isnan(order.target):
             aim = self.rules.cut(order.target * worth / price) if order.target else 0.0
             change = aim - self.units[order.symbol]
@@ -303,54 +344,87 @@ class Engine:
     def cost(self, quantity: float, price: float) -> float:
         return quantity * price + self.rules.fee(quantity, price) if quantity > 0 else 0.0
 
-    def factor(self, buys: list[tuple[float, float]]) -> float:
-        def total(factor: float) -> float:
-            return sum(self.cost(q * factor, p) for q, p in buys)
+    def part(self, order: Order, factor: float) -> float:
+        """Return the shares that only close, and a part of those that open."""
+        held = self.units[order.symbol]
+        closing = min(order.quantity, abs(held)) if held * order.side < 0 else 0.0
+        return closing + (order.quantity - closing) * factor
 
-        if total(1.0) <= self.cash:
-            return 1.0
-        low, high = 0.0, 1.0
-        for _ in range(60):
+    def factor(self, buys: list[tuple[Order, float]], number: int, moment: str) -> float:
+        """Return the largest part of what a rebalance opens that the account carries."""
+        prices = {order.symbol: self.slipped(order, price) for order, price in buys}
+
+        def is_paid(factor: float) -> bool:
+            return self.cash >= sum(
+                self.cost(self.part(o, factor), prices[o.symbol]) for o, _ in buys
+            )
+
+        def is_carried(factor: float) -> bool:
+            values = {s: self.worth_of(s, number, moment) for s in self.units}
+            for symbol, price in prices.items():
+                values[symbol] = self.units[symbol] * price
+            equity = self.cash + sum(values.values())
+            for order, _ in buys:
+                quantity, price = self.part(order, factor), prices[order.symbol]
+                equity -= self.rules.fee(quantity, price, order.side) if quantity > 0 else 0.0
+                values[order.symbol] += order.side * quantity * price
+            return self.is_within(sum(abs(value) for value in values.values()), equity)
+
+        allows = is_carried if self.rules.margin else is_paid
+        return 1.0 if allows(1.0) else self.largest(allows, 1.0, steps=60)
+
+    def is_within(self, gross: float, equity: float, slack: float = SLACK) -> bool:
+        return gross - self.rules.leverage * equity <= slack * gross
+
+    def largest(self, allows: Callable[[float], bool], most: float, steps: int = 200) -> float:
+        low, high = 0.0, most
+        for _ in range(steps):
             middle = (low + high) / 2
-            low, high = (middle, high) if total(middle) <= self.cash else (low, middle)
+            low, high = (middle, high) if allows(middle) else (low, middle)
         return low
 
-    def affordable(self, price: float) -> float:
-        """Return the most shares that the cash pays for, by bisection."""
-        if self.cash <= SLACK:
+    def affordable(self, price: float, side: int = 1, cash: float | None = None) -> float:
+        """Return the most shares that the cash pays for, or would pay for of what is sold short."""
+        money = self.cash if cash is None else cash
+        if money <= SLACK:
             return 0.0
-        low, high = 0.0, self.cash / price
-        for _ in range(200):
-            middle = (low + high) / 2
-            is_paid = middle * price + self.rules.fee(middle, price) <= self.cash
-            low, high = (middle, high) if is_paid else (low, middle)
-        return self.rules.cut(low)
 
-    def fill(self, order: Order, raw: float, number: int, quantity: float) -> None:
+        def is_paid(quantity: float) -> bool:
+            return quantity * price + self.rules.fee(quantity, price, side) <= money
+
+        return self.rules.cut(self.largest(is_paid, money / price))
+
+    def fill(self, order: Order, raw: float, number: int, moment: str, quantity: float) -> None:
         price = self.slipped(order, raw)
         held = self.units[order.symbol]
-        takes_all = order.all_cash
+        takes_all = order.all_cash and order.side > 0
         if order.all_cash:
-            quantity = self.affordable(price)
-        if order.side < 0 and order.is_rebalance:
-            quantity = min(quantity, held)
+            quantity = self.affordable(price, order.side)
+        if order.is_rebalance and (order.target == 0 or (order.side < 0 and not self.rules.margin)):
+            quantity = min(quantity, abs(held)) if held * order.side < 0 else 0.0
         if quantity <= 0:
             order.status = "NOTHING" if order.is_rebalance else "REJECTED"
             return
-        if order.side < 0:
-            proceeds = quantity * price - self.rules.fee(quantity, price)
+        if self.rules.margin:
+            allowed = quantity
+            if not order.is_rebalance:
+                allowed = self.carried(order, quantity, price, number, moment)
+            takes_all = takes_all and allowed == quantity
+            quantity = allowed
+        elif order.side < 0:
+            proceeds = quantity * price - self.rules.fee(quantity, price, -1)
             if quantity - held > SLACK * quantity or self.cash + proceeds < 0:
-                order.status = "REJECTED"
-                return
+                quantity = 0.0
         elif self.cost(quantity, price) - self.cash > SLACK * self.cost(quantity, price):
             takes_all = True
             quantity = self.affordable(price) if self.rules.partial_on_cash else 0.0
-            if quantity <= 0:
-                order.status = "REJECTED"
-                return
-        fee = self.rules.fee(quantity, price)
+        if quantity <= 0:
+            order.status = "REJECTED"
+            return
+        fee = self.rules.fee(quantity, price, order.side)
         self.cash -= order.side * quantity * price + fee
-        if self.cash < 0 or (takes_all and self.rules.fractional):
+        is_overdrawn = self.cash < 0 and not self.rules.margin
+        if is_overdrawn or (takes_all and self.rules.fractional):
             self.cash = 0.0
         left = held + order.side * quantity
         self.units[order.symbol] = 0.0 if abs(left) <= SLACK * quantity else left
@@ -359,6 +433,27 @@ class Engine:
         self.out.fills.append(
             Fill(order.number, number, order.symbol, order.side * quantity, price, fee)
         )
+
+    def carried(
+        self, order: Order, quantity: float, price: float, number: int, moment: str
+    ) -> float:
+        """Return what a margin account lets through of an order: all, or what fits, or nothing."""
+        held = self.units[order.symbol]
+        others = [self.worth_of(s, number, moment) for s in self.units if s != order.symbol]
+
+        def allows(some: float, slack: float = SLACK) -> bool:
+            left = held + order.side * some
+            equity = self.cash + sum(others) + held * price
+            equity -= self.rules.fee(some, price, order.side)
+            return self.is_within(sum(map(abs, others)) + abs(left) * price, equity, slack)
+
+        if not self.is_larger(held + order.side * quantity, held) or allows(quantity):
+            return quantity
+        if not self.rules.partial_on_cash:
+            return 0.0
+        closing = abs(held) if held * order.side < 0 else 0.0
+        fits = self.largest(lambda more: allows(closing + more, 0.0), quantity - closing)
+        return self.rules.cut(closing + fits if fits > SLACK else closing)
 
     # The bar's end
 
@@ -406,9 +501,14 @@ class Engine:
         for order in orders:
             is_working = any(o.symbol == order.symbol for o in self.book)
             held = self.units[order.symbol]
-            if (order.only_if == "held" and held == 0) or (
-                order.only_if == "flat" and (held != 0 or is_working)
-            ):
+            is_met = {
+                "": True,
+                "long": held > 0,
+                "short": held < 0,
+                "flat": held == 0 and not is_working,
+                "leaving": held * order.side <= 0 and not self.works_else(order.symbol),
+            }[order.only_if]
+            if not is_met:
                 order.status = "NOTHING"
                 continue
             if order.is_rebalance:
@@ -423,6 +523,10 @@ class Engine:
                 entered.append(order)
         return entered
 
+    def works_else(self, symbol: str) -> bool:
+        """Whether an order of the symbol works that does not just close its position."""
+        return any(order.symbol == symbol and order.target != 0 for order in self.book)
+
     def size_now(self, order: Order) -> None:
         """Fix the shares at the decision, from the closes known then."""
         if not math.isnan(order.quantity):
@@ -432,13 +536,15 @@ class Engine:
         held = self.units[order.symbol]
         if order.target == 0:
             change = -held
-        elif math.isnan(price):
+        elif math.isnan(price) or (worth < 0 and not order.all_cash):
             order.status = "REJECTED"
             return
         elif order.is_rebalance:
             change = self.rules.cut(order.target * worth / price) - held
         elif order.all_cash:
-            change = self.affordable(price)
+            is_reversing = order.only_if == "leaving" and held * order.side < 0
+            money = self.cash + (held * price if is_reversing else 0.0)
+            change = order.side * self.affordable(price, order.side, money)
             order.all_cash = False
         else:
             change = order.side * self.rules.cut(order.percent * worth / price)

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mismartera_analytics.backtesting.costs import BasisPoints, CommissionTerms
+from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
-from tests.backtesting.worlds import Scene, instants, rules, scenes, tick
+from tests.backtesting.worlds import Scene, instants, margins, rules, scenes, tick
 from tests.reference_engine import Engine, Order, Outcome, Rules
 
 EXAMPLES = settings(
@@ -34,11 +35,19 @@ class Terms:
     def terms(self) -> CommissionTerms:
         r = self.rules
         return CommissionTerms(
-            r.fee_rate, r.fee_per_share, r.fee_per_order, r.fee_minimum, r.fee_maximum
-        )
+            r.fee_rate, r.fee_per_share, r.fee_per_order, r.fee_minimum, r.fee_maximum,
+            r.sell_rate, r.sell_per_share, r.sell_maximum,
+        )  # fmt: skip
 
 
 def run(scene: Scene, rule: Rules, calendar: Any, **instructions: Any) -> Any:
+    if rule.margin:
+        instructions |= {
+            "account_type": "margin",
+            "leverage": rule.leverage,
+            "borrow": BorrowRate(rule.borrow_rate),
+            "interest": InterestRates(rule.credit_rate, rule.debit_rate),
+        }
     return backtest(
         bars=scene.bars,
         actions=scene.actions,
@@ -133,7 +142,7 @@ class Follow(Strategy):
 @given(data=st.data())
 def test_orders_fill_alike_as_a_frame_from_a_strategy_and_in_the_rule_book(nyse, data):
     scene = data.draw(scenes(nyse))
-    rule = data.draw(rules)
+    rule = data.draw(rules | margins)
     plan = data.draw(order_plans(scene))
     expected = reference(scene, rule, lambda row: [Order(**terms) for terms in plan.get(row, [])])
     listed = [terms for row in sorted(plan) for terms in plan[row]]
@@ -165,13 +174,13 @@ class Weigh(Strategy):
 
 
 @st.composite
-def weight_plans(draw: Any, scene: Scene) -> dict[int, dict[str, float]]:
+def weight_plans(draw: Any, scene: Scene, rule: Rules) -> dict[int, dict[str, float]]:
     plan = {}
     names = sorted(scene.world.bars)
     for row in range(len(scene.world.rows)):
         if draw(st.booleans()):
-            shares = [draw(st.integers(0, 4)) for _ in names]
-            total = max(sum(shares), draw(st.integers(1, 6)))
+            shares = [draw(st.integers(-4 if rule.margin else 0, 4)) for _ in names]
+            total = max(sum(map(abs, shares)), draw(st.integers(1, 6))) / rule.leverage
             plan[row] = {name: share / total for name, share in zip(names, shares, strict=True)}
     return plan
 
@@ -180,8 +189,8 @@ def weight_plans(draw: Any, scene: Scene) -> dict[int, dict[str, float]]:
 @given(data=st.data())
 def test_weights_fill_alike_as_a_frame_from_a_strategy_and_in_the_rule_book(nyse, data):
     scene = data.draw(scenes(nyse))
-    rule = data.draw(rules)
-    plan = data.draw(weight_plans(scene))
+    rule = data.draw(rules | margins)
+    plan = data.draw(weight_plans(scene, rule))
 
     def orders(row: int) -> list[Order]:
         placed = scene.world.rows[row].end
@@ -222,7 +231,7 @@ class Signals(Strategy):
 @given(data=st.data())
 def test_signals_fill_alike_as_frames_from_a_strategy_and_in_the_rule_book(nyse, data):
     scene = data.draw(scenes(nyse))
-    rule = data.draw(rules)
+    rule = data.draw(rules | margins)
     names = sorted(scene.world.bars)
     shape = (len(scene.world.rows), len(names))
     flags = st.lists(st.booleans(), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])
@@ -236,7 +245,7 @@ def test_signals_fill_alike_as_frames_from_a_strategy_and_in_the_rule_book(nyse,
         found, placed = [], scene.world.rows[row].end
         for column, name in enumerate(names):
             if leave[row, column]:
-                found.append(Order(name, target=0.0, only_if="held", placed=placed))
+                found.append(Order(name, target=0.0, only_if="long", placed=placed))
             elif enter[row, column]:
                 sized = {"all_cash": True} if size == "all" else {"percent": size}
                 found.append(Order(name, side=1, only_if="flat", placed=placed, **sized))
@@ -249,3 +258,68 @@ def test_signals_fill_alike_as_frames_from_a_strategy_and_in_the_rule_book(nyse,
         return  # a strategy looks at positions when it decides, signals when they arrive
     strategy = Signals(enter=enter, leave=leave, size=size)
     assert_same(run(scene, rule, nyse, strategy=strategy), expected)
+
+
+class BothSides(Strategy):
+    """Signals for both sides, by the same rules."""
+
+    flags: Any = None
+    size: Any = None
+
+    def on_start(self, ctx):
+        self.closing = set()
+
+    def on_bar(self, ctx):
+        for column, symbol in enumerate(ctx.symbols):
+            enter, leave, short, cover = (flag[ctx.row, column] for flag in self.flags)
+            held, working = ctx.position(symbol), set(ctx.working(symbol))
+            if (leave and held > 0) or (cover and held < 0):
+                self.closing.add(ctx.close(symbol))
+            enter, short = enter and not leave, short and not cover
+            if enter == short:
+                continue
+            side = 1 if enter else -1
+            is_free = held == 0 and not working
+            if cover if enter else leave:
+                is_free = held * side <= 0 and not working - self.closing
+            if is_free:
+                (ctx.buy if enter else ctx.sell)(symbol, percent=self.size)
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_signals_of_both_sides_fill_alike(nyse, data):
+    scene = data.draw(scenes(nyse))
+    rule = data.draw(margins)
+    names = sorted(scene.world.bars)
+    shape = (len(scene.world.rows), len(names))
+    lists = st.lists(st.booleans(), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])
+    flags = [np.array(data.draw(lists)).reshape(shape) for _ in range(4)]
+    size: Any = data.draw(st.sampled_from(["all", 0.4, 1.0]))
+
+    def orders(row: int) -> list[Order]:
+        if row < 0:
+            return []
+        found, placed = [], scene.world.rows[row].end
+        sized = {"all_cash": True} if size == "all" else {"percent": size}
+        for column, name in enumerate(names):
+            enter, leave, short, cover = (flag[row, column] for flag in flags)
+            if leave:
+                found.append(Order(name, target=0.0, only_if="long", placed=placed))
+            if cover:
+                found.append(Order(name, target=0.0, only_if="short", placed=placed))
+            enter, short = enter and not leave, short and not cover
+            if enter == short:
+                continue
+            is_turning = cover if enter else leave
+            side, only_if = (1 if enter else -1), ("leaving" if is_turning else "flat")
+            found.append(Order(name, side=side, only_if=only_if, placed=placed, **sized))
+        return found
+
+    expected = reference(scene, rule, orders)
+    frames = [pd.DataFrame(a, index=scene.index, columns=names) for a in flags]
+    arguments = dict(zip(["entries", "exits", "short_entries", "short_exits"], frames, strict=True))
+    assert_same(run(scene, rule, nyse, size=size, **arguments), expected)
+    if size != "all":
+        strategy = BothSides(flags=flags, size=size)
+        assert_same(run(scene, rule, nyse, strategy=strategy), expected)

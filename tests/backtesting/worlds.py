@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,17 @@ def _rows(sessions: pd.DataFrame, interval: str) -> list[tuple[Row, pd.Timestamp
     return rows
 
 
+def _with_nights(rows: list[Row], labels: list[pd.Timestamp]) -> list[Row]:
+    """Tell each session's first regular row how many nights lie since the session before."""
+    found, last = [], None
+    for row, label in zip(rows, labels, strict=True):
+        is_opening = row.is_regular and label != last
+        nights = (label - last).days if is_opening and last is not None else 0
+        found.append(replace(row, nights=nights))
+        last = label if row.is_regular else last
+    return found
+
+
 tick = st.integers(2, 40).map(lambda n: n / 2)
 
 
@@ -91,6 +102,7 @@ def scenes(draw: Any, calendar: TradingCalendar, *, symbols: int | None = None) 
     place = {number: at for at, number in enumerate(used)}
     rows = [every[number][0] for number in used]
     labels = [every[number][1] for number in used]
+    rows = _with_nights(rows, labels)
     bars = {name: {place[k]: bar for k, bar in drawn[name].items()} for name in names}
     actions, frame = draw(_actions(names, rows, labels, sessions))
     closes = numbers(sessions["regular_close"])
@@ -168,4 +180,24 @@ rules = st.builds(
     fee_per_share=st.sampled_from([0.005, 0.25]),
     fee_minimum=st.sampled_from([0.0, 1.0]),
     fee_maximum=st.sampled_from([2.0, math.inf]),
+)
+
+margins = st.builds(
+    Rules,
+    cash=st.sampled_from([100.0, 1_000.0]),
+    fill=st.sampled_from(["next_open", "next_open", "next_close", "same_close"]),
+    size_at=st.sampled_from(["fill", "fill", "decision"]),
+    fractional=st.booleans(),
+    partial_on_cash=st.booleans(),
+    fee_rate=st.sampled_from([0.0, 0.001, 0.03]),
+    fee_minimum=st.sampled_from([0.0, 0.0, 1.0]),
+    slip=st.sampled_from([0.0, 0.0, 0.01]),
+    sell_rate=st.sampled_from([0.0, 0.002]),
+    sell_per_share=st.sampled_from([0.0, 0.1]),
+    sell_maximum=st.sampled_from([0.5, math.inf]),
+    margin=st.just(True),
+    leverage=st.sampled_from([1.0, 2.0, 4.0]),
+    borrow_rate=st.sampled_from([0.0, 0.36]),
+    credit_rate=st.sampled_from([0.0, 0.1]),
+    debit_rate=st.sampled_from([0.0, 0.2]),
 )
