@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.auth import as_user as as_user
     from mismartera_analytics.auth import authenticate_user as authenticate_user
     from mismartera_analytics.auth import create_user as create_user
+    from mismartera_analytics.backtesting.lookahead import check_lookahead as check_lookahead
     from mismartera_analytics.backtesting.run import backtest as backtest
     from mismartera_analytics.backtesting.strategy import Strategy as Strategy
     from mismartera_analytics.backtesting.sweeps import sweep as sweep
@@ -56,6 +57,7 @@ _HOMES = {
     "authenticate_user": "auth",
     "backtest": "backtesting.run",
     "bars": "queries.market",
+    "check_lookahead": "backtesting.lookahead",
     "close_db": "models.database",
     "configure": "config",
     "contributions": "queries.returns",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mismartera_analytics.frames.contract import SIDES, Column, FrameSpec
+from mismartera_analytics.frames.lookahead import LOOKAHEAD, LOOKAHEAD_CHECKED
 from mismartera_analytics.frames.market import (
     AUDIT,
     BARS,
@@ -42,7 +43,7 @@ from mismartera_analytics.frames.results import (
 __all__ = [
     "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "CORPORATE_ACTIONS",
     "COVERAGE", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS",
-    "INVENTORY", "LOTS", "LOT_METHODS", "METRICS", "ORDERS", "PNL", "POSITIONS", "RETURNS",
-    "SESSIONS", "SIDES", "TRADES", "TRIALS", "VACUUMED", "VERSIONS", "WASH_SALES", "Column",
-    "FrameSpec",
+    "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED", "LOTS", "LOT_METHODS", "METRICS", "ORDERS",
+    "PNL", "POSITIONS", "RETURNS", "SESSIONS", "SIDES", "TRADES", "TRIALS", "VACUUMED", "VERSIONS",
+    "WASH_SALES", "Column", "FrameSpec",
 ]  # fmt: skip
