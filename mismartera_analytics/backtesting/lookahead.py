@@ -55,6 +55,8 @@ def check_lookahead(
     weights: Any = None,
     entries: Any = None,
     exits: Any = None,
+    short_entries: Any = None,
+    short_exits: Any = None,
     orders: Any = None,
     universe: Any = None,
     size: float | Literal["all"] | None = None,
@@ -83,8 +85,8 @@ def check_lookahead(
         As in `backtest`. Without `symbols`, those of `bars`.
     weights
         A function from bars (`frames.BARS`, as `ma.bars` gives them) to a frame of target weights.
-    entries, exits
-        Functions from bars to frames of booleans; `entries` may return a pair of both.
+    entries, exits, short_entries, short_exits
+        Functions from bars to frames of booleans; `entries` may return a pair of itself and exits.
     orders
         A function from bars to a frame of orders. One placed at an instant may know the bars that had
         ended by then.
@@ -99,7 +101,8 @@ def check_lookahead(
         How the bars that functions get are adjusted, as in `ma.bars`: for the actions in force at
         the last bar that they get. A `Strategy` sees what it always sees.
     cuts
-        After how many bars the future is replaced: half of them at decisions, the others anywhere.
+        After how many bars the future is replaced: half of them at decisions, some where a symbol
+        comes, goes or splits, the others anywhere.
     seed
         Of the cuts, the futures and ``ctx.random``.
     progress
@@ -136,13 +139,23 @@ def check_lookahead(
     given = {
         "strategy": strategy,
         "weights": weights,
-        "entries": entries,
+        "entries": None,
         "orders": orders,
         "universe": universe,
     }
-    form, thing = _only(given, exits)
+    signals = {
+        name: function
+        for name, function in (
+            ("entries", entries),
+            ("exits", exits),
+            ("short_entries", short_entries),
+            ("short_exits", short_exits),
+        )
+        if function is not None
+    }
+    form, thing = _only(given, signals)
     settings = _settings({**rules, "seed": seed})
-    if not _can_be_asked(thing) or not (exits is None or callable(exits)):
+    if not all(_can_be_asked(one) for one in (thing, *signals.values())):
         return _finished(form, seed=seed, peeks=settings.fill == "same_close")
     if isinstance(cuts, bool) or not isinstance(cuts, int) or cuts < 1:
         raise InvalidInputError(f"cuts={cuts!r} must be a whole number of at least 1.")
@@ -160,8 +173,7 @@ def check_lookahead(
         form = _form_of(thing, market, adjust)
     if form == "universe":
         return check.universe(thing)
-    functions = {form: thing} if exits is None else {form: thing, "exits": exits}
-    return check.frames(FramesOfBars(functions, adjust), size)
+    return check.frames(FramesOfBars(signals or {form: thing}, adjust), size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,14 +212,14 @@ class _Check:
 
     def rows(self, run: Decisions) -> list[int]:
         random = np.random.default_rng(self.settings.seed)
-        return cut_rows(len(self.market.clock), run.acted, count=self.cuts, random=random)
+        return cut_rows(self.market, run.acted, count=self.cuts, random=random)
 
     def frames(self, functions: FramesOfBars, size: Any) -> LookaheadReport:
         """Check functions of bars, after what they return on all bars was taken as `backtest` does."""
         values = functions.given(self.market, len(self.market.clock) - 1)
         known = size if size is not None else min(1.0, 1 / len(self.market.symbols))
         arguments = {argument: value for argument, (_, value) in values.items()}
-        if "entries" in arguments:
+        if "entries" in arguments or "short_entries" in arguments:
             arguments["size"] = known
         orders_of(self.market, Instructions(**arguments), self.settings)
         things = list(functions.functions.values())
@@ -230,16 +242,15 @@ class _Check:
         return self.subject(subject, [function], calendar_known=False, rows=rows)
 
 
-def _only(given: dict[str, Any], exits: Any) -> tuple[str, Any]:
-    """Return the one form that is given, and what was given."""
+def _only(given: dict[str, Any], signals: dict[str, Any]) -> tuple[str, Any]:
+    """Return the one form that is given, and what was given; entries stand for all signals."""
+    given = {**given, "entries": next(iter(signals.values()), None)}
     found = [(name, value) for name, value in given.items() if value is not None]
     if len(found) != 1:
         names = ", ".join(name for name, _ in found)
         raise InvalidInputError(
             f"give exactly one of {', '.join(FORMS)}; given: {names or 'none'}."
         )
-    if exits is not None and found[0][0] != "entries":
-        raise InvalidInputError("exits belongs to entries.")
     return found[0]
 
 

@@ -23,7 +23,8 @@ class Track:
     Attributes
     ----------
     kind
-        ``indicator``, ``order``, ``weight``, ``entry``, ``exit`` or ``universe``.
+        ``indicator``, ``order``, ``weight``, ``entry``, ``exit``, ``short entry``, ``short exit`` or
+        ``universe``.
     name
         Of the function, with its parameters; of orders empty.
     symbol
@@ -167,4 +168,4 @@ def _text(value: Any, kind: str) -> str:
         return value or "nothing"
     if math.isnan(value):
         return "NaN"
-    return str(bool(value)) if kind in ("entry", "exit") else f"{float(value):.10g}"
+    return str(bool(value)) if kind.endswith(("entry", "exit")) else f"{float(value):.10g}"

@@ -47,18 +47,19 @@ class Rerun:
 
 
 def cut_rows(
-    rows: int, decided: NDArray[np.int64], *, count: int, random: np.random.Generator
+    market: Market, decided: NDArray[np.int64], *, count: int, random: np.random.Generator
 ) -> list[int]:
     """Return the rows after which the future is replaced, ascending.
 
     Parameters
     ----------
-    rows
-        Length of the run's clock.
+    market
+        Of the run.
     decided
         Rows at whose end something was decided.
     count
-        How many are wanted; half of them at decisions, the last row but one, the others anywhere.
+        How many are wanted: half of them at decisions, a quarter before symbols come, go or split, the
+        last row but one, the others anywhere.
     random
         Draws them.
 
@@ -67,11 +68,13 @@ def cut_rows(
     list of int
         At most `count`, none of them the last row; fewer on a short clock.
     """
+    rows = len(market.clock)
     if rows < 2:
         return []
-    candidates = decided[decided < rows - 1]
-    at_decisions = random.permutation(candidates)[: count // 2]
-    chosen = {rows - 2, *at_decisions.tolist()}
+    chosen = {rows - 2}
+    for kind, most in ((decided, count // 2), (_eventful(market), count // 4)):
+        known = kind[(kind >= 0) & (kind < rows - 1)]
+        chosen.update(random.permutation(known)[:most].tolist())
     anywhere = random.permutation(rows - 1)
     late = anywhere[anywhere >= rows // 10]
     for row in late.tolist():
@@ -79,6 +82,14 @@ def cut_rows(
             break
         chosen.add(row)
     return sorted(chosen)
+
+
+def _eventful(market: Market) -> NDArray[np.int64]:
+    """Return the rows before a symbol's first bar, of its last one, and before splits and dividends."""
+    has_bar = ~np.isnan(market.fields[3])
+    first = np.argmax(has_bar, axis=1) - 1
+    last = has_bar.shape[1] - 1 - np.argmax(has_bar[:, ::-1], axis=1)
+    return np.unique(np.concatenate([first, last, market.actions.row - 1]))
 
 
 def reruns(market: Market, cuts: Sequence[int], *, seed: int) -> Iterator[Rerun]:

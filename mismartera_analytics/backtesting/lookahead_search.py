@@ -26,7 +26,17 @@ from mismartera_analytics.market_data.progress import progress_bar
 __all__ = ["Search", "because", "findings_of", "named_early", "report_of", "search"]
 
 Label = tuple[str, str, str]
-_ORDER = ("indicator", "weight", "entry", "exit", "universe", "order", "fill")
+_ORDER = (
+    "indicator",
+    "weight",
+    "entry",
+    "exit",
+    "short entry",
+    "short exit",
+    "universe",
+    "order",
+    "fill",
+)
 _OTHER_BARS: tuple[FutureKind, ...] = ("removed", "thinned")
 
 

@@ -132,7 +132,7 @@ class _Watching(Context):
         **parameters: Any,
     ) -> Any:
         number = self._number(symbol)
-        shown = [self._names.get(id(item), (None, str(item)))[1] for item in inputs or ("close",)]
+        shown = [self._names.get(id(item), (None, str(item)))[1] for item in inputs]
         shown += [f"{name}={value!r}" for name, value in parameters.items()]
         name = f"{named(function)}({', '.join(shown)})"
         rows = np.flatnonzero(~np.isnan(self._market.fields[3, number]))
@@ -200,8 +200,8 @@ class FramesOfBars:
     Attributes
     ----------
     functions
-        By what they return: ``weights``, ``orders``, ``entries`` (perhaps with exits as a pair) and
-        ``exits``.
+        By what they return: ``weights``, ``orders``, ``entries`` (perhaps with exits as a pair),
+        ``exits``, ``short_entries`` and ``short_exits``.
     adjust
         How the bars that they get are adjusted, as in `BarStore.read`.
     """
@@ -249,7 +249,13 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         ) from error
 
 
-_KINDS = {"weights": "weight", "entries": "entry", "exits": "exit"}
+_KINDS = {
+    "weights": "weight",
+    "entries": "entry",
+    "exits": "exit",
+    "short_entries": "short entry",
+    "short_exits": "short exit",
+}
 
 
 def _wide(market: Market, value: Any, argument: str, name: str, last: int) -> list[Track]:

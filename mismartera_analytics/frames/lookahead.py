@@ -9,7 +9,12 @@ __all__ = ["LOOKAHEAD", "LOOKAHEAD_CHECKED"]
 LOOKAHEAD = FrameSpec(
     "lookahead",
     columns(
-        ("kind", "str", "1", "indicator, weight, entry, exit, universe, order or fill"),
+        (
+            "kind",
+            "str",
+            "1",
+            "indicator, weight, entry or exit (perhaps short), universe, order or fill",
+        ),
         ("name", "str", "1", "the function with its parameters, empty for a strategy's orders"),
         ("symbol", "str", "1", "ticker, empty where it is of none"),
         ("session", "label", "1", "session of the first bar at whose end the decision changed"),
