@@ -87,8 +87,6 @@ _LIBRARIES = {"mismartera_analytics", "numpy", "pandas", "numba", "builtins", "t
 
 
 def _function(function: types.FunctionType, known: set[int]) -> Iterator[str]:
-    if function.__module__.partition(".")[0] in _LIBRARIES:
-        return
     names = function.__code__.co_freevars
     for name, cell in zip(names, function.__closure__ or (), strict=True):
         try:
@@ -129,10 +127,16 @@ def _value(name: str, value: Any, known: set[int], owner: str) -> Iterator[str]:
         yield f"{shown}, a {type(value).__name__} of {size:,} values"
     elif _reads(value):
         yield f"{shown}(), which reads data by itself"
-    elif isinstance(value, (types.FunctionType, types.MethodType, functools.partial)) or hasattr(
-        value, "py_func"
-    ):
+    elif _is_own_function(value):
         yield from _seen(value, known, "")
+
+
+def _is_own_function(value: Any) -> bool:
+    """Tell whether something is a function of the user's, not a library's."""
+    kinds = (types.FunctionType, types.MethodType, functools.partial)
+    module = getattr(value, "__module__", None) or ""
+    is_function = isinstance(value, kinds) or hasattr(value, "py_func")
+    return is_function and module.partition(".")[0] not in _LIBRARIES
 
 
 def _size(value: Any) -> int:
