@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.auth import authenticate_user as authenticate_user
     from mismartera_analytics.auth import create_user as create_user
     from mismartera_analytics.backtesting.lookahead import check_lookahead as check_lookahead
+    from mismartera_analytics.backtesting.rerunning import rerun as rerun
     from mismartera_analytics.backtesting.run import backtest as backtest
     from mismartera_analytics.backtesting.strategy import Strategy as Strategy
     from mismartera_analytics.backtesting.sweeps import sweep as sweep
@@ -76,6 +77,7 @@ _HOMES = {
     "record_flows": "recording.flows",
     "record_orders": "recording.orders",
     "refresh_positions": "recording.refresh",
+    "rerun": "backtesting.rerunning",
     "resample_bars": "market_data.resampling",
     "returns": "queries.returns",
     "round_trips": "queries.profit",

@@ -135,6 +135,10 @@ class WorkerError(MismarteraError, RuntimeError):
     """A worker process died, and died again when its work was tried once more."""
 
 
+class NotReproducibleError(MismarteraError, RuntimeError):
+    """A recorded run cannot be run again as it was; the message says what is missing or has changed."""
+
+
 class MissingDependencyError(MismarteraError, ImportError):
     """An optional package is not installed."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from mismartera_analytics.backtesting.forms import Instructions
 from mismartera_analytics.backtesting.market import Market, build_market
 from mismartera_analytics.calendars.sessions import TradingCalendar
 from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError
+
+if TYPE_CHECKING:
+    from mismartera_analytics.market_data.store import BarStore
 
 __all__ = ["load_market", "named_symbols"]
 
@@ -46,8 +49,13 @@ def load_market(
     calendar: str | TradingCalendar,
     bars: pd.DataFrame | None,
     actions: pd.DataFrame | None,
+    *,
+    pinned: dict[str, Any] | None = None,
 ) -> tuple[Market, dict[str, Any]]:
-    """Return the market and, of bars from the store, where they came from."""
+    """Return the market and, of bars from the store, where they came from.
+
+    `pinned` is that of an earlier run: the bars are read from there as they were then.
+    """
     from mismartera_analytics.calendars.lookup import trading_calendar
     from mismartera_analytics.market_data.actions import corporate_actions
     from mismartera_analytics.market_data.store import BarStore
@@ -56,15 +64,30 @@ def load_market(
     source: dict[str, Any] = {}
     if bars is None:
         assert symbols is not None
-        store = BarStore()
-        source = {"store": store.uri, "version": store.version(str(interval))}
-        frame = store.read(symbols, str(interval), start, end)
+        store = BarStore(None if pinned is None else pinned["store"])
+        source = _cited(store, interval) if pinned is None else dict(pinned)
+        as_of = None if pinned is None else pinned["as_of"]
+        frame = store.read(symbols, str(interval), start, end, as_of=as_of)
+        made_of = frame.attrs.get("derived_from", "")
+        if made_of and pinned is None:
+            source["made_of"] = [
+                {"interval": name, "version": store.version(name)} for name in made_of.split(", ")
+            ]
         known = corporate_actions(symbols) if actions is None else actions
     else:
         frame = _within(bars, start, end, interval, sessions)
         known = frames.CORPORATE_ACTIONS.empty() if actions is None else actions
     market = build_market(frame, known, symbols=symbols, interval=interval, calendar=sessions)
     return market, source
+
+
+def _cited(store: BarStore, interval: clock.Interval) -> dict[str, Any]:
+    """Return what a run notes of its bars: the store, its version, and when they were read."""
+    return {
+        "store": store.uri,
+        "version": store.version(str(interval)),
+        "as_of": clock.utc_now().isoformat(),
+    }
 
 
 def _within(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mismartera_analytics.backtesting.fingerprints import frame_digest
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.result_frames import (
     CURRENCY,
@@ -63,6 +65,16 @@ class BacktestResult:
     def instructions(self) -> Instructions:
         """What was traded, as it was before the run."""
         return self._instructions
+
+    @property
+    def settings(self) -> Settings:
+        """The rules of the run."""
+        return self._settings
+
+    @property
+    def corporate_actions(self) -> pd.DataFrame:
+        """Splits, dividends and the like as the run knew them, as `frames.CORPORATE_ACTIONS`."""
+        return self._market.action_frame
 
     @property
     def peeking(self) -> bool:
@@ -124,7 +136,7 @@ class BacktestResult:
     def dividends_received(self) -> pd.DataFrame:
         """Cash dividends received: ``symbol, occurred_at, amount`` [currency]."""
         actions = self._simulation.actions
-        paid = actions[actions["paid"] != 0.0]
+        paid = actions[(actions["paid"] != 0.0) & (actions["kind"] == layouts.ON_SHARES)]
         return pd.DataFrame(
             {
                 "symbol": np.array(self._market.symbols, object)[paid["symbol"]],
@@ -132,6 +144,28 @@ class BacktestResult:
                 "amount": paid["paid"],
             }
         )
+
+    @functools.cached_property
+    def financing(self) -> pd.DataFrame:
+        """Interest and fees for borrowed shares: ``flow_type, occurred_at, amount`` [currency].
+
+        ``INTEREST`` is positive where the balance earned it; a ``FEE`` is negative.
+        """
+        actions = self._simulation.actions
+        paid = actions[(actions["paid"] != 0.0) & (actions["kind"] != layouts.ON_SHARES)]
+        return pd.DataFrame(
+            {
+                "flow_type": np.where(paid["kind"] == layouts.INTEREST, "INTEREST", "FEE"),
+                "occurred_at": instants(paid["at"]),
+                "amount": paid["paid"],
+            }
+        )
+
+    def digest(self) -> str:
+        """Return a digest of every order, fill and value of the account: equal for equal runs."""
+        frames_of_it = (self.orders, self.fills, self.equity)
+        parts = "".join(frame_digest(frame) for frame in frames_of_it)
+        return hashlib.sha256(parts.encode()).hexdigest()
 
     @property
     def began_at(self) -> dt.datetime:

@@ -206,7 +206,12 @@ def backtest(
         market,
         instructions,
         settings,
-        source={"data": source, "calendar": named, "range": [_bound(start), _bound(end)]},
+        source={
+            "data": source,
+            "calendar": named,
+            "range": [_bound(start), _bound(end)],
+            "family": named_family if count else None,
+        },
     )
     if count and named_family is not None:
         count_run(result, named_family)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import auth, clock
+from mismartera_analytics.backtesting.counting import trial_record
+from mismartera_analytics.backtesting.fingerprints import json_value
+from mismartera_analytics.backtesting.rerunning import recipe
+from mismartera_analytics.backtesting.trial_log import log_trials
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.models import (
     AccountInfo,
@@ -19,6 +22,7 @@ from mismartera_analytics.models import (
     Fill,
     Order,
     Position,
+    Trial,
 )
 from mismartera_analytics.recording.accounts import open_account
 from mismartera_analytics.recording.checking import content
@@ -80,9 +84,7 @@ def save_result(
             "user is missing: name the run's owner, or sign in with ma.as_user(...)."
         )
     with writing(db_session) as own:
-        account_id = open_account(
-            owner, BROKER, account_number=name, account_type="cash", db_session=own
-        )
+        account_id = open_account(owner, BROKER, account_number=name, db_session=own)
         account = own.get_one(AccountInfo, account_id)
         _clear(own, account_id)
         sized = result.orders[(result.orders["quantity"] > 0) & result.orders["side"].notna()]
@@ -90,7 +92,8 @@ def save_result(
         record_flows(_flows(result), account=account_id, db_session=own)
         own.add_all(_positions(result, account))
         _balance(result, account)
-        _log(own, result, name, account)
+        run = _log(own, result, name, account)
+        _link(own, result, run)
     return account_id
 
 
@@ -103,7 +106,7 @@ def _clear(db_session: Session, account_id: int) -> None:
 
 
 def _flows(result: BacktestResult) -> pd.DataFrame:
-    """Return the deposit at the start and the dividends received."""
+    """Return the deposit at the start, dividends, interest and fees for borrowed shares."""
     dividends = result.dividends_received
     first = result.equity["session"].iloc[0]
     deposit = pd.DataFrame(
@@ -115,7 +118,8 @@ def _flows(result: BacktestResult) -> pd.DataFrame:
         }
     )
     paid = dividends.assign(flow_type="DIVIDEND")
-    return pd.concat([deposit, paid], ignore_index=True) if len(paid) else deposit
+    parts = [part for part in (deposit, paid, result.financing) if len(part)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _positions(result: BacktestResult, account: AccountInfo) -> list[Position]:
@@ -130,12 +134,19 @@ def _positions(result: BacktestResult, account: AccountInfo) -> list[Position]:
 
 def _balance(result: BacktestResult, account: AccountInfo) -> None:
     last = result.equity.iloc[-1]
-    account.cash_balance = account.buying_power = float(last["cash"])
+    settings, cash = result.settings, float(last["cash"])
+    exposure = float(result.positions["market_value"].abs().sum())
+    borrowing = max(settings.limit * float(last["equity"]) - exposure, 0.0)
+    account.account_type = settings.account_type
+    account.cash_balance = cash
+    account.buying_power = borrowing if settings.is_margin else cash
     account.total_value = account.equity = float(last["equity"])
     account.last_synced = last["timestamp"].to_pydatetime()
 
 
-def _log(db_session: Session, result: BacktestResult, name: str, account: AccountInfo) -> None:
+def _log(
+    db_session: Session, result: BacktestResult, name: str, account: AccountInfo
+) -> BacktestRun:
     """Write the run's row, over that of an earlier run of the name."""
     run = db_session.scalar(
         select(BacktestRun)
@@ -146,7 +157,7 @@ def _log(db_session: Session, result: BacktestResult, name: str, account: Accoun
     values: dict[str, Any] = {
         "account_id": account.id,
         "created_at": clock.utc_now(),
-        "config_json": json.dumps(result.config, default=_plain),
+        "config_json": json.dumps({**json_value(result.config), "recipe": recipe(result)}),
         "data_version_json": json.dumps(result.data_version),
         "code_version": result.code_version,
         "seed": result.config["seed"],
@@ -160,13 +171,18 @@ def _log(db_session: Session, result: BacktestResult, name: str, account: Accoun
     if run is None:
         run = BacktestRun(name=name, user_id=account.user_id, **values)
         db_session.add(run)
-        return
     for column, value in values.items():
         setattr(run, column, value)
+    db_session.flush()
+    return run
 
 
-def _plain(value: Any) -> Any:
-    """Return a parameter as a JSON value."""
-    if hasattr(value, "item"):
-        return value.item()
-    return value.isoformat() if isinstance(value, dt.date) else repr(value)
+def _link(db_session: Session, result: BacktestResult, run: BacktestRun) -> None:
+    """Note the run on its trial, and no longer on those of what the name held before."""
+    stale = update(Trial).where(Trial.run_id == run.id).values(run_id=None)
+    db_session.execute(stale)
+    family = result.config.get("family")
+    if family is not None:
+        log_trials(
+            family, [trial_record(result)], user=run.user_id, run_id=run.id, db_session=db_session
+        )

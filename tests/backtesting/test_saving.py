@@ -10,8 +10,10 @@ from sqlalchemy import func, select
 
 from mismartera_analytics import auth
 from mismartera_analytics.backtesting.costs import PerShare
+from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.backtesting.trial_log import trials
 from mismartera_analytics.errors import InvalidInputError, UnknownNameError
 from mismartera_analytics.market_data import samples
 from mismartera_analytics.market_data.actions import record_actions
@@ -26,7 +28,7 @@ from mismartera_analytics.models import (
 )
 from mismartera_analytics.models.database import init_db, session_scope
 from mismartera_analytics.queries.profit import pnl
-from mismartera_analytics.queries.records import fills, orders, positions
+from mismartera_analytics.queries.records import accounts, fills, orders, positions
 
 
 @pytest.fixture
@@ -96,6 +98,49 @@ def test_a_run_needs_an_owner(result):
     with pytest.raises(UnknownNameError, match="did you mean 'ada'"):
         result.save("cross", user="adda")
     assert counts() == [0] * 6
+
+
+def test_a_margin_account_with_shorts_interest_and_fees_agrees_to_the_cent(result):
+    labels = pd.bdate_range("2004-02-02", "2006-12-29", freq="BMS")
+    days = result.equity["session"]
+    days = days[days.searchsorted(labels)].drop_duplicates()
+    weights = pd.DataFrame({"AAPL": 0.9, "IBM": -0.6, "MSFT": 0.3}, index=pd.DatetimeIndex(days))
+    weights.iloc[1::3] *= -1.0
+    short = backtest(
+        weights=weights, start="2004-01-02", end="2006-12-29", account_type="margin", leverage=2.0,
+        commission=PerShare(0.005, minimum=1.0), borrow=BorrowRate(0.03),
+        interest=InterestRates(0.01, 0.06),
+    )  # fmt: skip
+    assert (short.positions["quantity"] < 0).any()
+    assert set(short.financing["flow_type"]) == {"INTEREST", "FEE"}
+    account = short.save("short", user="ada")
+    with auth.as_user("ada"):
+        by_session = pnl(account=account).set_index("session")
+        held = positions(account=account).set_index("symbol")
+        row = accounts(account=account).iloc[0]
+    both = by_session.join(short.equity.set_index("session")["equity"], how="inner")
+    assert len(both) == len(short.equity)
+    assert (both["end_value"] - both["equity"]).abs().max() < 0.005
+    own = short.positions.set_index("symbol")
+    for column in ("quantity", "market_value", "cost_basis", "unrealized_pnl"):
+        assert held[column].to_dict() == pytest.approx(own[column].to_dict())
+    last = short.equity.iloc[-1]
+    assert row["account_type"] == "margin"
+    assert row["equity"] == pytest.approx(last["equity"])
+    exposure = own["market_value"].abs().sum()
+    assert row["buying_power"] == pytest.approx(max(2.0 * last["equity"] - exposure, 0.0))
+    flows = short.financing["amount"].sum() + short.dividends
+    assert both["total"].sum() == pytest.approx(last["equity"] - 100_000.0)
+    assert flows != 0.0
+
+
+def test_a_saved_run_replaced_takes_its_trial_along(result):
+    result.save("cross", user="ada")
+    other = backtest(MovingAverageCross(fast=20), ["AAPL", "IBM"], "2004-01-02")
+    other.save("cross", user="ada")
+    runs = trials(user="ada").set_index("parameters")["run"]
+    assert runs['{"fast": 20, "slow": 200}'] == "cross"
+    assert runs.notna().sum() == 1
 
 
 def test_the_plot_is_returned(result):

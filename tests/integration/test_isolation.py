@@ -21,9 +21,10 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     MismarteraError,
     NotAllowedError,
+    NotReproducibleError,
     UnknownNameError,
 )
-from mismartera_analytics.models import AccountInfo, Order, User
+from mismartera_analytics.models import AccountInfo, BacktestRun, Order, User
 from mismartera_analytics.models.database import Base, session_scope
 from tests.recording.brokers.folder import schwab_file
 from tests.world import ZONE, Books, books, prices
@@ -92,7 +93,7 @@ OF_ACCOUNTS: dict[str, Callable[[Any, Path], Any]] = {
 """Helpers that are told the account."""
 
 QUERIES = {"sql"}
-OF_RUNS = {"trials"}
+OF_RUNS = {"rerun", "trials"}
 """Names that show what was simulated, and by whom."""
 KINDS = (UnknownNameError, NotAllowedError, InvalidInputError)
 """How another user's account is refused; not every helper takes an `AccountInfo`."""
@@ -108,6 +109,10 @@ def world(ready_database: str, books: Books, prices: Callable[..., None]) -> Boo
         ma.record_orders(traded(symbol, user), account=account)
         tried = TrialRecord({"symbol": symbol}, {"digest": "d"}, {}, None, {"sharpe": 0.1})
         log_trials(f"{symbol} crossing", [tried], user=user)
+        with session_scope() as db_session:
+            run = BacktestRun(name=f"{symbol} run", account_id=account, config_json="{}",
+                              created_at=pd.Timestamp("2025-07-02", tz=ZONE))  # fmt: skip
+            db_session.add(run)
     with session_scope() as db_session:
         db_session.get_one(AccountInfo, books.bob).account_number = "BOB-77"
         when = pd.Timestamp("2025-07-02 10:00", tz=ZONE)
@@ -204,6 +209,11 @@ def test_trials_are_seen_by_whoever_ran_them(world: Books) -> None:
         assert ma.trials("BOBS crossing").empty
         with pytest.raises((UnknownNameError, NotAllowedError)):
             ma.trials(user="bob")
+        with pytest.raises(UnknownNameError) as refused:
+            ma.rerun("BOBS run")
+        check_silent(str(refused.value).replace("BOBS run", ""))
+        with pytest.raises(NotReproducibleError):
+            ma.rerun("ADAS run")
     check_silent(shown(seen))
     assert seen["family"].tolist() == ["ADAS crossing"]
     with ma.as_user("root"):
