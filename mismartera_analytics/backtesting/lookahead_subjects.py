@@ -224,6 +224,12 @@ class FramesOfBars:
                 found["exits"] = named(function), value[1]
             else:
                 found[argument] = named(function), value
+        for argument, (name, value) in found.items():
+            is_series = isinstance(value, pd.Series) and argument not in ("weights", "orders")
+            if not (isinstance(value, pd.DataFrame) or is_series):
+                raise InvalidInputError(
+                    f"{argument}: {name} returned {type(value).__name__}; it must return a DataFrame."
+                )
         return found
 
     def decide(self, market: Market, last: int) -> Decisions:
