@@ -478,9 +478,12 @@ class Engine:
             self.on_the_way.append(order)
         here = [o for o in self.on_the_way if o.row + self.rules.delay <= number]
         self.on_the_way = [o for o in self.on_the_way if o not in here]
-        if self.rules.delay and number + 1 < len(self.world.rows):
+        if self.rules.delay:
+            rows = self.world.rows
+            is_end = number + 1 == len(rows)
+            session = self.world.session_of(rows[-1].end) if is_end else rows[number + 1].session
             for order in here:
-                order.session = max(order.session, self.world.rows[number + 1].session)
+                order.session = max(order.session, session)
         entered = self.arrive(here)
         if self.rules.fill == "same_close" and number >= 0 and self.world.rows[number].is_regular:
             now = []

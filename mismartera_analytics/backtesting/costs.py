@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Protocol
 
 from mismartera_analytics.errors import InvalidInputError
 
@@ -20,6 +20,7 @@ __all__ = [
     "Proportional",
     "Slippage",
     "SlippageTerms",
+    "Times",
 ]
 
 
@@ -250,6 +251,44 @@ class HalfSpread:
     def terms(self) -> SlippageTerms:
         """Return the policy as numbers."""
         return SlippageTerms(amount=self.spread / 2)
+
+
+@dataclass(frozen=True)
+class Times:
+    """A multiple of another policy of commission, slippage, borrowing or interest.
+
+    Attributes
+    ----------
+    factor
+        [1]; 2 doubles every number of the policy, minimum and maximum included.
+    policy
+        What is multiplied.
+
+    Examples
+    --------
+    >>> Times(2.0, PerShare(0.005, minimum=1.0)).terms().fee(100, 50.0)
+    2.0
+    """
+
+    factor: float
+    policy: Any
+
+    def __post_init__(self) -> None:
+        _check(self.factor, "factor")
+        if not hasattr(self.policy, "terms"):
+            raise InvalidInputError(f"policy={self.policy!r} is no policy of costs.")
+
+    def terms(self) -> Any:
+        """Return the policy as numbers."""
+        terms = self.policy.terms()
+        numbers = {each.name: getattr(terms, each.name) for each in fields(terms)}
+        return replace(
+            terms,
+            **{
+                name: value if value == math.inf else self.factor * value
+                for name, value in numbers.items()
+            },
+        )
 
 
 def _check(value: float, argument: str) -> None:

@@ -77,6 +77,18 @@ class BacktestResult:
         return self._market.action_frame
 
     @property
+    def market(self) -> Market:
+        """The bars, the clock and the corporate actions that it ran on."""
+        return self._market
+
+    @property
+    def family(self) -> str | None:
+        """The strategy family in which the run counts as a trial; None for frames without one."""
+        from mismartera_analytics.backtesting.counting import family_of
+
+        return family_of(self._instructions, self.config.get("family"))
+
+    @property
     def peeking(self) -> bool:
         """Whether orders could fill at the price they were decided on (``fill="same_close"``)."""
         return bool(self.config["fill"] == "same_close")
@@ -192,6 +204,72 @@ class BacktestResult:
         from mismartera_analytics.performance.summary import performance_summary
 
         return performance_summary(self.returns)
+
+    def credibility(self, *, family: str | None = None) -> pd.DataFrame:
+        """Return what the number of tries leaves of the run's Sharpe ratio.
+
+        Parameters
+        ----------
+        family
+            Strategy family whose trials count; by default that of the run.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index ``metric``, columns as in `frames.METRICS`: the trials counted, the Sharpe ratio, the
+            probability that it is above 0, what luck alone gives the best of as many trials, the
+            deflated ratio (a probability), and how long a record must be to show it.
+
+        Raises
+        ------
+        InvalidInputError
+            If the family is blank or too long.
+
+        Examples
+        --------
+        >>> from mismartera_analytics.backtesting.samples import MovingAverageCross
+        >>> run = ma.backtest(MovingAverageCross, "AAPL", "2000-03-01", family="alone")
+        >>> run.credibility().loc["deflated_sharpe_ratio", "note"]
+        'one trial: nothing was picked, nothing is deflated'
+        """
+        from mismartera_analytics.backtesting.credibility import credibility
+
+        return credibility(self, family=family)
+
+    def stress(
+        self, *, draws: int = 1000, block: float | None = None, seed: int = 0
+    ) -> pd.DataFrame:
+        """Return the headline metrics as they were and under stress; it runs everything three times.
+
+        Parameters
+        ----------
+        draws, block, seed
+            Of the bootstrap: how many records are drawn again (0 for none), the mean length of their
+            blocks [sessions] (the cube root of their number by default), and what makes them the same.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `frames.STRESS`: with orders one bar late, costs doubled, without the best sessions, and
+            quantiles of the bootstrap.
+
+        Raises
+        ------
+        InvalidInputError
+            If the strategy gives another result when it is run again, or an argument is not allowed.
+        StrategyError
+            If the strategy raises when its orders come late.
+
+        Examples
+        --------
+        >>> from mismartera_analytics.backtesting.samples import MovingAverageCross
+        >>> run = ma.backtest(MovingAverageCross, "AAPL", "2000-03-01")
+        >>> run.stress(draws=0)["case"].tolist()[:3]
+        ['as it was', 'orders one bar late', 'costs doubled']
+        """
+        from mismartera_analytics.backtesting.stress import stress
+
+        return stress(self, draws=draws, block=block, seed=seed)
 
     def plot(self) -> Figure:
         """Return a figure of the account's value above its drawdown."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mismartera_analytics.frames.contract import FrameSpec, columns
 
-__all__ = ["CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS", "TRIALS"]
+__all__ = ["CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS", "STRESS", "TRIALS"]
 
 EQUITY = FrameSpec(
     "equity",
@@ -38,7 +38,12 @@ METRICS = FrameSpec(
     columns(
         ("metric", "str", "1", "name of the function that gives it"),
         ("value", "float64", "see unit", "missing where it is not defined: note says why"),
-        ("unit", "str", "1", "fraction, fraction/year, ratio, sessions, trades, days or currency"),
+        (
+            "unit",
+            "str",
+            "1",
+            "fraction, fraction/year, ratio, sessions, trades, trials, days or currency",
+        ),
         ("convention", "str", "1", "how it was worked out"),
         ("note", "str", "1", "what a reader must know about this value, empty in most rows"),
     ),
@@ -82,6 +87,20 @@ CONTRIBUTIONS = FrameSpec(
         ("currency", "str", "1", "ISO code of the amounts"),
     ),
     ("account_id", "session", "symbol"),
+)
+
+STRESS = FrameSpec(
+    "stress",
+    columns(
+        ("case", "str", "1", "what was changed, or the quantile of a bootstrap"),
+        ("total_return", "float64", "1", "compounded"),
+        ("cagr", "float64", "1/year", "missing where the labels do not tell a year's sessions"),
+        ("sharpe_ratio", "float64", "1/sqrt(year)", "annualised, likewise missing"),
+        ("max_drawdown", "float64", "1", "<= 0"),
+        ("fills", "Int64", "1", "fills of the run; missing where nothing was run again"),
+        ("note", "str", "1", "how it was done"),
+    ),
+    (),
 )
 
 TRIALS = FrameSpec(

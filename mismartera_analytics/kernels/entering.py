@@ -66,9 +66,10 @@ def enter(
             if order.row + rule.delay >= row:
                 break
             order.row = row - 1
-            sessions = times.session[times.calendar[order.symbol]]
-            if row < len(sessions):
-                order.session = max(order.session, sessions[row])
+            calendar = times.calendar[order.symbol]
+            is_end = row == len(times.end)
+            session = times.final[calendar] if is_end else times.session[calendar, row]
+            order.session = max(order.session, session)
         now.active += 1
         if order.status != WORKING:
             continue

@@ -88,7 +88,7 @@ def text_of(value: float, unit: str) -> str:
         return DASH
     if unit.startswith("fraction"):
         return percent(value, decimals=2)
-    if unit in ("sessions", "trades"):
+    if unit in ("sessions", "trades", "trials"):
         return amount(value, decimals=0)
     return amount(value, decimals=1 if unit == "days" else 2)
 

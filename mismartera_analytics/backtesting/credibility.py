@@ -1,0 +1,187 @@
+"""How far a run can be believed: its Sharpe ratio against the number of tries it was picked from."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mismartera_analytics import clock, frames
+from mismartera_analytics.errors import (
+    DatabaseBusyError,
+    DatabaseNotReadyError,
+    DatabaseUnreachableError,
+    StorageError,
+)
+from mismartera_analytics.performance.overfitting import (
+    SharpeEstimate,
+    expected_maximum_sharpe,
+    sharpe_estimate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mismartera_analytics.backtesting.result import BacktestResult
+
+__all__ = ["Tries", "credibility", "tries_of"]
+
+CONFIDENCE = 0.95
+_UNREAD = (DatabaseBusyError, DatabaseNotReadyError, DatabaseUnreachableError, StorageError)
+
+
+@dataclass(frozen=True, eq=False)
+class Tries:
+    """The trials that a run is one of.
+
+    Attributes
+    ----------
+    family
+        Name of the strategy family, empty for frames counted in none.
+    count
+        Trials of the family, this run included.
+    sharpes
+        Their Sharpe ratios per observation, of those that have one and the same observations.
+    problem
+        Why the count cannot be trusted; empty where it can.
+    """
+
+    family: str
+    count: int
+    sharpes: NDArray[np.float64]
+    problem: str = ""
+
+    @property
+    def variance(self) -> float:
+        """Of the trials' Sharpe ratios per observation; NaN with fewer than two."""
+        return float(self.sharpes.var(ddof=1)) if len(self.sharpes) > 1 else math.nan
+
+    @property
+    def luck(self) -> float:
+        """Sharpe ratio per observation that the best is expected to have by luck alone, or NaN."""
+        if self.problem or (self.count > 1 and math.isnan(self.variance)):
+            return math.nan
+        return expected_maximum_sharpe(self.count, self.variance)
+
+    def __str__(self) -> str:
+        if self.problem:
+            return self.problem
+        return f"{self.count:,} trial{'s' * (self.count != 1)} of family {self.family}"
+
+
+def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
+    """Return the trials of a run's family, as the trials table has them.
+
+    Parameters
+    ----------
+    result
+        A finished run. It counts even where it is not recorded itself.
+    family
+        By default that in which the run was counted.
+
+    Returns
+    -------
+    Tries
+        Trials of the whole family whatever their symbols, range and rules: each was a try. Only the
+        variance leaves those out whose returns last longer or shorter than this run's.
+
+    Raises
+    ------
+    InvalidInputError
+        If the family is blank or too long.
+    """
+    from mismartera_analytics.backtesting.counting import trial_record
+    from mismartera_analytics.backtesting.trial_log import logged_results, trials
+
+    estimate = sharpe_estimate(result.returns)
+    own = [] if estimate is None else [estimate.sharpe]
+    named = result.family if family is None else family
+    if named is None:
+        problem = "frames are counted in a family only where one is named (family=)"
+        return Tries("", 1, np.array(own), problem)
+    try:
+        table = trials(named)
+        is_recorded = logged_results(named, [trial_record(result)])[0] is not None
+    except _UNREAD as error:
+        return Tries(named, 1, np.array(own), f"the trials cannot be read: {error}")
+    span = _span(result.config["interval"])
+    alike = [_span(json.loads(text).get("interval")) == span for text in table["settings"]]
+    known = table["sharpe"].to_numpy(np.float64)[np.array(alike, bool)]
+    sharpes = np.concatenate([known[~np.isnan(known)], [] if is_recorded else own])
+    return Tries(named, len(table) + (not is_recorded), sharpes)
+
+
+def _span(interval: Any) -> str:
+    """Return what a return of bars of this length lasts: a session, or the bar."""
+    parsed = clock.parse_interval(str(interval)) if interval else None
+    return "1d" if parsed is None or parsed.is_intraday else str(parsed)
+
+
+def credibility(result: BacktestResult, *, family: str | None = None) -> pd.DataFrame:
+    """Return what the number of tries leaves of a run's Sharpe ratio.
+
+    Parameters
+    ----------
+    result
+        A finished run.
+    family
+        As in `tries_of`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``metric``; columns as in `frames.METRICS`. A value is missing only where its note says
+        why.
+
+    Raises
+    ------
+    InvalidInputError
+        If the family is blank or too long.
+    """
+    tries = tries_of(result, family)
+    rows = _rows(tries, sharpe_estimate(result.returns), result)
+    table = frames.METRICS.conform(pd.DataFrame(rows, columns=frames.METRICS.names))
+    table = table.set_index("metric")
+    table.attrs = {"family": tries.family, "trials": tries.count}
+    return table
+
+
+def _rows(
+    tries: Tries, estimate: SharpeEstimate | None, result: BacktestResult
+) -> Sequence[tuple[str, float, str, str, str]]:
+    periods = result.metrics.attrs["periods_per_year"]
+    year = math.nan if periods is None else math.sqrt(periods)
+    unclear = "" if periods is not None else str(result.metrics.attrs["annualisation"])
+    flat = "" if estimate is not None else "the returns do not vary, or there are fewer than two"
+    few = tries.problem
+    if not few and tries.count == 1:
+        few = "one trial: nothing was picked, nothing is deflated"
+    elif not few and math.isnan(tries.luck):
+        few = "fewer than two trials have a Sharpe ratio"
+    sharpe = math.nan if estimate is None else estimate.sharpe
+    alone = beaten = length = math.nan
+    if estimate is not None:
+        alone = estimate.probability_above(0.0)
+        beaten = math.nan if math.isnan(tries.luck) else estimate.probability_above(tries.luck)
+        length = estimate.needed(0.0, CONFIDENCE)
+    short = "" if not math.isnan(length) or flat else "the ratio is not above 0: no length shows it"
+    of = "of an unknown number of trials" if tries.problem else f"of {tries}"
+    count = math.nan if tries.problem else float(tries.count)
+    return [
+        ("trials", count, "trials", "different runs recorded, this one included", str(tries)),
+        ("sharpe_ratio", sharpe * year, "ratio", "risk-free 0; annualised", flat or unclear),
+        ("probabilistic_sharpe_ratio", alone, "fraction",
+         "probability that the true ratio is above 0, had this been the only trial", flat),
+        ("expected_maximum_sharpe", tries.luck * year, "ratio",
+         f"what luck alone gives the best {of}; annualised", few or unclear),
+        ("deflated_sharpe_ratio", beaten, "fraction",
+         f"probability that the true ratio is above that: best {of}", flat or few),
+        ("minimum_track_record_length", length, "sessions",
+         f"to show with {CONFIDENCE:.0%} that the ratio is above 0; there are {len(result.returns):,}",
+         flat or short),
+    ]  # fmt: skip

@@ -1,0 +1,148 @@
+"""What the number of tries leaves of a Sharpe ratio: counted in the trials table, worked out again."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import mismartera_analytics as ma
+from mismartera_analytics.backtesting.counting import trial_record
+from mismartera_analytics.backtesting.credibility import tries_of
+from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.backtesting.trial_log import TrialRecord, log_trials
+from mismartera_analytics.errors import InvalidInputError
+
+
+@pytest.fixture
+def run(nyse, sample):
+    def start(fast=50, **options):
+        options = {"symbols": "AAPL", "bars": sample, "calendar": nyse} | options
+        given = None if "weights" in options else MovingAverageCross(fast=fast)
+        return ma.backtest(given, **options)
+
+    return start
+
+
+def session_sharpe(result):
+    return result.returns.mean() / result.returns.std()
+
+
+def test_every_trial_of_the_family_deflates(ready_database, run):
+    results = [run(fast) for fast in (20, 50, 100, 150)]
+    run(50)  # the same again is no other try
+    best = max(results, key=session_sharpe)
+    table = best.credibility()
+    assert table.loc["trials", "value"] == 4
+    assert table.loc["trials", "note"] == "4 trials of family MovingAverageCross"
+    assert (
+        "of 4 trials of family MovingAverageCross"
+        in table.loc["deflated_sharpe_ratio", "convention"]
+    )
+    sharpes = [session_sharpe(result) for result in results]
+    euler = 0.5772156649
+    luck = np.std(sharpes, ddof=1) * (
+        (1 - euler) * stats.norm.ppf(1 - 1 / 4) + euler * stats.norm.ppf(1 - 1 / (4 * math.e))
+    )
+    returns, n = best.returns, len(best.returns)
+    s = session_sharpe(best)
+    error = np.sqrt(
+        (1 - stats.skew(returns) * s + (stats.kurtosis(returns) + 2) / 4 * s**2) / (n - 1)
+    )
+    year = np.sqrt(best.metrics.attrs["periods_per_year"])
+    assert table.loc["expected_maximum_sharpe", "value"] == pytest.approx(luck * year, rel=1e-8)
+    assert table.loc["sharpe_ratio", "value"] == pytest.approx(
+        best.metrics.loc["sharpe_ratio", "value"]
+    )
+    assert table.loc["probabilistic_sharpe_ratio", "value"] == pytest.approx(
+        stats.norm.cdf(s / error)
+    )
+    assert table.loc["deflated_sharpe_ratio", "value"] == pytest.approx(
+        stats.norm.cdf((s - luck) / error), rel=1e-8
+    )
+    needed = 1 + (n - 1) * (error / s * stats.norm.ppf(0.95)) ** 2
+    assert table.loc["minimum_track_record_length", "value"] == pytest.approx(needed)
+
+
+def test_one_trial_says_so(ready_database, run):
+    table = run().credibility()
+    assert table.loc["trials", "value"] == 1
+    assert table.loc["expected_maximum_sharpe", "value"] == 0.0
+    row = table.loc["deflated_sharpe_ratio"]
+    assert row["note"] == "one trial: nothing was picked, nothing is deflated"
+    assert row["value"] == table.loc["probabilistic_sharpe_ratio", "value"]
+
+
+def test_a_run_that_was_left_out_counts_all_the_same(ready_database, run):
+    run(20)
+    left_out = run(50, count=False)
+    assert left_out.credibility().loc["trials", "value"] == 2
+    assert len(ma.trials()) == 1
+
+
+def test_another_family_can_be_asked_for(ready_database, run):
+    result = run(20, family="Trend")
+    assert result.credibility().attrs == {"family": "Trend", "trials": 1}
+    run(50)
+    assert result.credibility(family="MovingAverageCross").loc["trials", "value"] == 2
+    with pytest.raises(InvalidInputError, match="family="):
+        result.credibility(family=" ")
+
+
+def test_frames_without_a_family_have_no_known_number_of_tries(ready_database, run, sample):
+    index = pd.DatetimeIndex(sample["session"].unique())[:1]
+    table = run(weights=pd.DataFrame({"AAPL": [1.0]}, index)).credibility()
+    for name in ("trials", "expected_maximum_sharpe", "deflated_sharpe_ratio"):
+        assert math.isnan(table.loc[name, "value"])
+        assert "only where one is named" in table.loc[name, "note"]
+    assert table.loc["probabilistic_sharpe_ratio", "value"] > 0.5
+
+
+def test_without_a_database_the_tries_are_not_known(home, run):
+    table = run().credibility()
+    assert math.isnan(table.loc["deflated_sharpe_ratio", "value"])
+    assert "cannot be read" in table.loc["trials", "note"]
+    assert table["value"].notna().sum() == 3
+
+
+def test_trials_without_a_ratio_count_and_other_spans_do_not_vary(ready_database, run):
+    result = run()
+    settings = trial_record(result).settings
+    flat = {"sharpe": None}
+    log_trials(
+        "MovingAverageCross",
+        [
+            TrialRecord({"fast": 1}, {}, settings, None, flat),
+            TrialRecord({"fast": 2}, {}, settings | {"interval": "1w"}, None, {"sharpe": 0.9}),
+            TrialRecord({"fast": 3}, {}, settings | {"interval": "1h"}, None, {"sharpe": 0.02}),
+        ],
+    )
+    tries = tries_of(result)
+    assert tries.count == 4
+    assert sorted(tries.sharpes) == pytest.approx(sorted([0.02, session_sharpe(result)]))
+
+
+def test_a_run_that_never_traded_has_no_ratio(ready_database, run):
+    table = run(end="2000-03-20").credibility()
+    assert table["value"].notna().sum() == 1  # the trials
+    for name in ("sharpe_ratio", "probabilistic_sharpe_ratio", "minimum_track_record_length"):
+        assert table.loc[name, "note"]
+
+
+def test_four_hundred_tries_on_noise_convince_nobody(ready_database, run):
+    """The best of 400 series without skill, logged as its family's trials."""
+    result = run(family="Noise")
+    settings = trial_record(result).settings
+    spread = 1 / math.sqrt(len(result.returns))
+    drawn = np.random.default_rng(8).normal(0.0, spread, 399)
+    records = [
+        TrialRecord({"number": k}, {}, settings, None, {"sharpe": float(value)})
+        for k, value in enumerate(drawn)
+    ]
+    log_trials("Noise", records)
+    tries = tries_of(result)
+    assert tries.count == 400
+    assert tries.luck == pytest.approx(2.97 * spread, rel=0.1)
+    table = result.credibility()
+    assert table.loc["deflated_sharpe_ratio", "value"] < 0.95
