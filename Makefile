@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/.stamps
 
-.PHONY: help demo test crash check lab bench clean calendars calendars-check calendars-goldens
+.PHONY: help demo test crash check lab bench clean calendars calendars-check calendars-goldens \
+	backtest-peers backtest-goldens
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -38,6 +39,12 @@ calendars-goldens: .bench/calendars/complete .bench/calendar-peers/complete ## w
 
 calendars-check: .bench/calendar-peers/complete ## the packaged sessions against other libraries'
 	.bench/calendar-peers/bin/python tools/compare_calendar_peers.py
+
+backtest-peers: $(STAMPS)/dev ## backtests against other backtesters', fill by fill
+	$(BIN)/python tools/compare_backtest_peers.py
+
+backtest-goldens: $(STAMPS)/dev ## what tests compare backtests with
+	$(BIN)/python tools/make_backtest_goldens.py
 
 clean:           ## remove .venv and what tools left
 	rm -rf .venv .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

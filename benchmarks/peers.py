@@ -26,6 +26,13 @@ def python(name: str, *packages: str) -> Path:
     return interpreter
 
 
+def pinned(name: str) -> tuple[Path, str]:
+    """Return the interpreter for ``requirements/NAME.txt``, and what its first line pins."""
+    text = (ROOT / "benchmarks" / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    packages = text.split()
+    return python(name, *packages), packages[0].replace("==", " ")
+
+
 def compare(
     question: str,
     *,

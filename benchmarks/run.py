@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NOT_BENCHMARKS = {"run.py", "peers.py", "record_reads.py"}
+NOT_BENCHMARKS = {"run.py", "peers.py", "record_reads.py", "backtest_bars.py"}
 
 
 def lines_of(script: Path) -> list[dict[str, object]]:

@@ -1,0 +1,303 @@
+"""How fast are backtests, against vectorbt, backtesting.py, backtrader, nautilus_trader and bt?
+
+Simulated bars, the same for all: 195,000 minutes of one symbol, and 8,300 sessions of 20 symbols. The
+answers are compared first. Timed is the way from a frame of bars in memory to the last equity and the
+headline metrics. A peer's rules are set equal to ours where they can be, and ours to its where not:
+nautilus_trader and bt fill a market order at the close on which it is decided.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import peers
+from backtest_bars import MINUTES, SESSIONS, SYMBOLS, walk, write_bars
+
+CASH, SHARES, FEE = 10_000_000.0, 10_000, 0.0005
+FASTS, SLOWS = list(range(5, 55, 5)), list(range(60, 260, 20))
+WEIGHT = 0.049
+"""Twenty of them leave room for the fees: what happens when cash falls short is each engine's own."""
+
+
+class Peer:
+    """A peer's process; asked a question, it gives its answer and how long it took."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        python, self.name = peers.pinned(name)
+        server = Path(__file__).parent / "servers" / "backtests.py"
+        self.process: Any = subprocess.Popen(
+            [str(python), str(server), name, str(folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def ask(self, *question: object) -> dict[str, Any]:
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        return dict(json.loads(self.process.stdout.readline()))
+
+    def seconds(self, *question: object) -> Callable[[], float]:
+        return lambda: float(self.ask(*question)["seconds"])
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def timed(call: Callable[[], object]) -> Callable[[], float]:
+    """Return a function that tells how long a call takes."""
+
+    def measure() -> float:
+        began = time.perf_counter()
+        answer = call()
+        taken = time.perf_counter() - began
+        del answer
+        return taken
+
+    return measure
+
+
+def require_same(question: str, ours: object, theirs: object, *, within: float = 1e-9) -> None:
+    assert np.allclose(ours, theirs, rtol=within, atol=0), (question, ours, theirs)  # type: ignore[arg-type]
+
+
+def answer(result: Any) -> tuple[float, Any]:
+    """Read the last equity and every metric of a result."""
+    return float(result.equity["equity"].iloc[-1]), result.metrics
+
+
+def crossing() -> Any:
+    """Return the strategy that every event-driven engine runs."""
+    import mismartera_analytics as ma
+    from mismartera_analytics.backtesting.indicators import sma
+
+    class Cross(ma.Strategy):
+        fast, slow = 20, 100
+
+        def on_start(self, ctx: Any) -> None:
+            self._fast = ctx.indicator(sma, "close", window=self.fast)
+            self._slow = ctx.indicator(sma, "close", window=self.slow)
+
+        def on_bar(self, ctx: Any) -> None:
+            if self._fast[-1] > self._slow[-1]:
+                if ctx.position() == 0:
+                    ctx.buy(quantity=SHARES)
+            elif ctx.position() > 0:
+                ctx.close()
+
+    return Cross
+
+
+def compare_strategies(folder: Path, minutes: pd.DataFrame) -> None:
+    """Run one moving-average crossover, called bar by bar, in every engine that calls so."""
+    import mismartera_analytics as ma
+
+    strategy = crossing()
+    question = f"a Strategy in Python, {MINUTES:,} minutes"
+    for name, fill, runs, wanted in (
+        ("backtesting", "next_open", 5, 4.0),
+        ("backtrader", "next_open", 2, 30.0),
+        ("nautilus_trader", "same_close", 2, 30.0),
+    ):
+
+        def run(fill: Any = fill) -> Any:
+            return ma.backtest(strategy, interval="1m", bars=minutes, cash=CASH, fill=fill)
+
+        peer = Peer(name, folder)
+        found, theirs = run(), peer.ask("cross")
+        require_same(question, answer(found)[0], theirs["equity"])
+        require_same(question, len(found.fills), theirs["fills"])
+        peers.compare(
+            question, ours=timed(lambda run=run: answer(run())), theirs=peer.seconds("cross"),
+            peer=peer.name, runs=runs, at_least=wanted,
+        )  # fmt: skip
+        peer.close()
+
+
+def compare_rebalances(folder: Path, days: pd.DataFrame) -> None:
+    """Bring twenty symbols to equal weights at every month's end, with fees."""
+    import mismartera_analytics as ma
+    from mismartera_analytics.backtesting.costs import Proportional
+
+    labels = pd.DatetimeIndex(days["session"].unique())
+    months = labels.to_period("M")
+    last = np.flatnonzero(months[:-1] != months[1:])
+    symbols = sorted(days["symbol"].unique())
+    weights = pd.DataFrame(WEIGHT, index=labels[last], columns=symbols)
+
+    def run(fill: Any, fee: float) -> Any:
+        return ma.backtest(
+            weights=weights, bars=days, cash=CASH, fractional=True, fill=fill,
+            commission=Proportional(fee),
+        )  # fmt: skip
+
+    question = f"monthly rebalance of {SYMBOLS} symbols, {SESSIONS:,} sessions, with fees"
+    vectorbt = Peer("vectorbt", folder)
+    dates = [str(label.date()) for label in labels[last + 1]]
+    theirs = vectorbt.ask("monthly", dates, WEIGHT, FEE)
+    found = run("next_open", FEE)
+    require_same(question, answer(found)[0], theirs["equity"])
+    require_same(question, len(found.fills), theirs["fills"])
+    peers.compare(
+        question, ours=timed(lambda: answer(run("next_open", FEE))),
+        theirs=vectorbt.seconds("monthly", dates, WEIGHT, FEE),
+        peer=f"{vectorbt.name}, warm", runs=7, at_least=10.0,
+    )  # fmt: skip
+    vectorbt.close()
+    bt = Peer("bt", folder)
+    dates = [str(label.date()) for label in labels[last]]
+    require_same(
+        question, answer(run("same_close", 0.0))[0],
+        bt.ask("monthly", dates, WEIGHT, 0.0)["equity"],
+    )  # fmt: skip
+    # bt takes the fee of a purchase out of what it buys for, and sells more to raise it.
+    require_same(
+        question, answer(run("same_close", FEE))[0],
+        bt.ask("monthly", dates, WEIGHT, FEE)["equity"], within=1e-3,
+    )  # fmt: skip
+    peers.compare(
+        f"{question}, at the closes", ours=timed(lambda: answer(run("same_close", FEE))),
+        theirs=bt.seconds("monthly", dates, WEIGHT, FEE), peer=bt.name, runs=3, at_least=200.0,
+    )  # fmt: skip
+    bt.close()
+
+
+def compare_fresh_processes(folder: Path) -> None:
+    """Start, read the bars, run and print metrics, in processes that begin with nothing."""
+    script = Path(__file__).parent / "servers" / "fresh.py"
+
+    def run(interpreter: str, engine: str) -> tuple[float, float]:
+        began = time.perf_counter()
+        done = subprocess.run(
+            [interpreter, str(script), engine, str(folder / "twenty_years.parquet")], check=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(peers.ROOT)},
+        )  # fmt: skip
+        return time.perf_counter() - began, float(done.stdout.split()[-1])
+
+    question = "fresh process to first metrics, 20 years of days"
+    found = run(sys.executable, "ours")[1]
+    for name, wanted, runs in (("vectorbt", 6.0, 3), ("backtesting", 0.5, 7)):
+        python, label = peers.pinned(name)
+        require_same(question, found, run(str(python), name)[1])
+        peers.compare(
+            question, ours=lambda: run(sys.executable, "ours")[0],
+            theirs=lambda python=python, name=name: run(str(python), name)[0],
+            peer=label, runs=runs, at_least=wanted,
+        )  # fmt: skip
+
+
+def crossing_signals(bars: Any, fast: int, slow: int) -> tuple[Any, Any]:
+    """Hold while the fast average lies above the slow one."""
+    from mismartera_analytics.backtesting.indicators import sma
+
+    quick, steady = bars.indicator(sma, window=fast), bars.indicator(sma, window=slow)
+    return quick > steady, quick < steady
+
+
+def sweep(minutes: pd.DataFrame, fasts: list[int], slows: list[int]) -> Any:
+    """Run every pair of averages."""
+    import mismartera_analytics as ma
+    from mismartera_analytics.backtesting.costs import Proportional
+
+    return ma.sweep(
+        crossing_signals, {"fast": fasts, "slow": slows}, interval="1m", bars=minutes, cash=CASH,
+        fractional=True, commission=Proportional(FEE),
+    )  # fmt: skip
+
+
+def compare_sweeps(folder: Path, minutes: pd.DataFrame) -> None:
+    """Try a hundred pairs of averages: final equity, return, Sharpe ratio and drawdown of each."""
+    question = f"a sweep of {len(FASTS) * len(SLOWS)} pairs of averages, {MINUTES:,} minutes"
+    peer = Peer("vectorbt", folder)
+    asked = ("sweep", FASTS, SLOWS, FEE)
+    first = peer.ask(*asked)
+    require_same(question, sweep(minutes, FASTS, SLOWS).frame["equity"], first["equity"])
+    peers.compare(
+        question, ours=timed(lambda: sweep(minutes, FASTS, SLOWS)), theirs=peer.seconds(*asked),
+        peer=f"{peer.name}, warm (the first took {first['seconds']:.3g} s)", runs=3,
+        at_least=40.0,
+    )  # fmt: skip
+    peer.close()
+
+
+MEMORY = """
+import re, sys
+import numpy as np
+import pandas as pd
+sys.path.insert(0, sys.argv[2])
+import backtests
+found = backtests.sweep(
+    pd.read_parquet(sys.argv[1]), list(range(2, 102)), list(range(105, 605, 5)))
+assert len(found.frame) == 10_000 and np.isfinite(found.frame["equity"]).all()
+# What the kernel keeps of this program alone: ru_maxrss counts the process that started it as well.
+print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024 / 1e6)
+"""
+
+
+def measure_sweep_memory(folder: Path) -> None:
+    """Sweep ten thousand combinations in a process of its own and see what it took at most."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(folder / "minutes.parquet"), str(Path(__file__).parent)],
+        check=True, capture_output=True, text=True, cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(peers.ROOT)},
+    )  # fmt: skip
+    taken, peak = time.perf_counter() - began, float(done.stdout.split()[-1])
+    peers.compare(
+        f"peak memory of a sweep of 10,000 combinations, {MINUTES:,} minutes, in {taken:.0f} s",
+        ours=lambda: peak, theirs=lambda: 500.0, peer="the bound", unit="MB", runs=1, at_least=1.0,
+    )  # fmt: skip
+
+
+def compare_lengths() -> None:
+    """Run the strategy on few and on many bars: one of many must not cost more."""
+    import mismartera_analytics as ma
+
+    few, many = 10_000, 10_000_000
+    starts = ma.trading_calendar("NYSE").minutes("2023-01-01", "2024-12-31", interval="1s")
+    starts = starts.tz_convert("UTC").as_unit("us")[:many]
+    bars = walk(np.random.default_rng(7), many, step=0.00005).assign(symbol="AAA", timestamp=starts)
+    strategy = crossing()
+
+    def per_bar(count: int) -> float:
+        frame = bars.iloc[:count]
+        call = timed(lambda: answer(ma.backtest(strategy, interval="1s", bars=frame, cash=CASH)))
+        return min(call() for _ in range(20 if count == few else 1)) * 1e9 / count
+
+    peers.compare(
+        f"a bar of {many:,} against a bar of {few:,}", ours=lambda: per_bar(many),
+        theirs=lambda: per_bar(few), peer="ours, few bars", unit="ns", runs=3, at_least=1 / 1.3,
+    )  # fmt: skip
+
+
+def main(folder: Path) -> None:
+    """Check the answers, then compare."""
+    import mismartera_analytics as ma
+
+    ma.init_db()
+    minutes, days = write_bars(folder)
+    compare_fresh_processes(folder)
+    compare_strategies(folder, minutes)
+    compare_rebalances(folder, days)
+    if hasattr(ma, "sweep"):
+        compare_sweeps(folder, minutes)
+        measure_sweep_memory(folder)
+    compare_lengths()
+
+
+if __name__ == "__main__":
+    (peers.ROOT / ".bench").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="backtests-", dir=peers.ROOT / ".bench") as home:
+        os.environ["MISMARTERA_HOME"] = home
+        os.chdir(Path(home))
+        main(Path(home))
