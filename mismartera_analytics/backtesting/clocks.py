@@ -46,6 +46,9 @@ class Clock:
         Close of the session of each ordinal [us]; of bars longer than a session, each bar's end.
     labels, opens, begins
         Label, regular open and first instant (extended hours included) of the session of each ordinal.
+    orders_wait_for_opens
+        Whether an order belongs to the first session that opens at its instant or later, and not to
+        the first that closes later.
     """
 
     start: Int64s
@@ -57,6 +60,7 @@ class Clock:
     labels: NDArray[np.datetime64]
     opens: Int64s
     begins: Int64s
+    orders_wait_for_opens: bool = False
 
     def __len__(self) -> int:
         return len(self.start)
@@ -78,6 +82,12 @@ class Clock:
 
         An order placed at or after its session's close belongs to the next one.
         """
+        if self.orders_wait_for_opens:
+            return np.searchsorted(self.opens, instants, side="left").astype(np.int64)
+        return self.sessions_over(instants)
+
+    def sessions_over(self, instants: Int64s) -> Int64s:
+        """Return how many sessions are over at `instants`."""
         return np.searchsorted(self.closes, instants, side="right").astype(np.int64)
 
     def rows_before(self, instants: Int64s) -> Int64s:

@@ -58,7 +58,7 @@ def rows_of(market: Market, index: pd.Index, argument: str) -> NDArray[np.int64]
         known = market.clock.label.astype("datetime64[us]")
     else:
         keys, known = microseconds(index.to_series()), market.clock.start
-    rows = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    rows = _last_of(known, keys)
     strange = np.flatnonzero(known[rows] != keys)
     if len(strange):
         raise InvalidInputError(
@@ -67,3 +67,12 @@ def rows_of(market: Market, index: pd.Index, argument: str) -> NDArray[np.int64]
     if (np.diff(rows) <= 0).any():
         raise InvalidInputError(f"{argument}: the index is unsorted or doubled.")
     return rows.astype(np.int64)
+
+
+def _last_of(known: NDArray[Any], keys: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the last place of each key: when the rows of one label are several, all have ended."""
+    if (known[1:] > known[:-1]).all():
+        return np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    order = np.argsort(known, kind="stable")
+    place = np.maximum(np.searchsorted(known[order], keys, side="right") - 1, 0)
+    return order[place]

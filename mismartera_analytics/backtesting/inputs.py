@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.backtesting.exchanges import CalendarLike, Calendars, calendars_asked
 from mismartera_analytics.backtesting.forms import Instructions
 from mismartera_analytics.backtesting.market import Market, build_market
-from mismartera_analytics.calendars.sessions import TradingCalendar
 from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def load_market(
     start: Any,
     end: Any,
     interval: clock.Interval,
-    calendar: str | TradingCalendar,
+    calendar: CalendarLike,
     bars: pd.DataFrame | None,
     actions: pd.DataFrame | None,
     *,
@@ -56,11 +56,14 @@ def load_market(
 
     `pinned` is that of an earlier run: the bars are read from there as they were then.
     """
-    from mismartera_analytics.calendars.lookup import trading_calendar
     from mismartera_analytics.market_data.actions import corporate_actions
     from mismartera_analytics.market_data.store import BarStore
 
-    sessions = trading_calendar(calendar) if isinstance(calendar, str) else calendar
+    names = symbols
+    if names is None:
+        assert bars is not None
+        names = sorted({str(name) for name in bars["symbol"].unique()} if "symbol" in bars else ())
+    sessions = calendars_asked(names, calendar)
     source: dict[str, Any] = {}
     if bars is None:
         assert symbols is not None
@@ -91,7 +94,7 @@ def _cited(store: BarStore, interval: clock.Interval) -> dict[str, Any]:
 
 
 def _within(
-    bars: pd.DataFrame, start: Any, end: Any, interval: clock.Interval, calendar: TradingCalendar
+    bars: pd.DataFrame, start: Any, end: Any, interval: clock.Interval, calendars: Calendars
 ) -> pd.DataFrame:
     """Return the bars of a range, read as `BarStore.read` reads it."""
     from mismartera_analytics.market_data.session_times import instants_of_labels
@@ -99,7 +102,9 @@ def _within(
     first = None if start is None else clock.parse_bound(start, argument="start")
     last = None if end is None else clock.parse_bound(end, argument="end")
     if interval.is_intraday:
-        first, last = instants_of_labels(calendar, first, last)
+        spans = [instants_of_labels(own, first, last) for own in set(calendars.values())]
+        first = min((one for one, _ in spans if one is not None), default=None)
+        last = max((one for _, one in spans if one is not None), default=None)
     kept = np.ones(len(bars), np.bool_)
     for bound, is_start in ((first, True), (last, False)):
         if bound is None:

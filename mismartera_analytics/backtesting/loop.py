@@ -86,11 +86,12 @@ class _Loop:
         )
         has_sessions = self._hears_opens or self._hears_closes
         sessions = self._market.clock.session.tolist() if has_sessions else []
+        opening = set(self._market.clock.opening_rows().tolist()) if has_sessions else set()
         rows = len(self._market.clock)
         last = rows if most is None else min(most, rows)
         self._strategy.on_start(context)
         for row in range(last):
-            if has_sessions and (row == 0 or sessions[row] != sessions[row - 1]):
+            if row in opening:
                 self._open_session(row)
             if context._is_busy or row == self._action_rows[self._actions_told]:
                 simulation.advance(row)
@@ -108,7 +109,7 @@ class _Loop:
             on_bar(context)
             if self._hears_closes and (row == rows - 1 or sessions[row + 1] != sessions[row]):
                 self._strategy.on_session_close(context)
-        if has_sessions and 0 < last < rows and sessions[last] != sessions[last - 1]:
+        if 0 < last < rows and last in opening:
             self._open_session(last)
 
     def _open_session(self, row: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mismartera_analytics import clock, frames
+from mismartera_analytics import clock
 from mismartera_analytics.backtesting.clocks import (
     Clock,
     SessionSource,
     day_clock,
     intraday_clock,
     microseconds,
+)
+from mismartera_analytics.backtesting.joining import join_clocks
+from mismartera_analytics.backtesting.placing import (
+    Actions,
+    actions_within,
+    check_splits,
+    relevant_actions,
 )
 from mismartera_analytics.errors import (
     BarsNotFoundError,
@@ -30,34 +37,6 @@ __all__ = ["FIELDS", "Actions", "Market", "build_market"]
 
 FIELDS = ("open", "high", "low", "close", "volume")
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Actions:
-    """Splits and cash dividends within the run, in the order in which they come into force.
-
-    Attributes
-    ----------
-    row
-        (n,) first row at which each is in force.
-    at
-        (n,) orders placed before this instant were placed in old shares [us].
-    symbol
-        (n,) position in `Market.symbols`.
-    ratio
-        (n,) new shares for one old; 1 of a dividend.
-    amount
-        (n,) dividend [currency/share]; 0 of a split.
-    """
-
-    row: NDArray[np.int64]
-    at: NDArray[np.int64]
-    symbol: NDArray[np.int64]
-    ratio: Floats
-    amount: Floats
-
-    def __len__(self) -> int:
-        return len(self.row)
 
 
 @dataclass(frozen=True)
@@ -79,6 +58,8 @@ class Market:
         What comes into force after the first row's session.
     action_frame
         The same and earlier ones as `frames.CORPORATE_ACTIONS`.
+    calendars, calendar_of
+        Of a run of several calendars: each one's clock on the rows, and its number for each symbol.
     """
 
     symbols: tuple[str, ...]
@@ -87,19 +68,44 @@ class Market:
     fields: Floats
     actions: Actions
     action_frame: pd.DataFrame
+    calendars: tuple[Clock, ...] = ()
+    calendar_of: tuple[int, ...] = ()
+
+    def clock_of(self, symbol: int) -> Clock:
+        """Return the rows as the calendar of a symbol sees them."""
+        return self.calendars[self.calendar_of[symbol]] if self.calendars else self.clock
 
     def session_at(self, symbol: int, instant: int) -> int:
         """Return the ordinal of the session to which an order placed at `instant` belongs."""
-        return int(self.clock.sessions_at(np.array([instant]))[0])
+        return int(self.clock_of(symbol).sessions_at(np.array([instant]))[0])
 
     def sessions_at(
         self, symbols: NDArray[np.int64], instants: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return the same as `session_at` for arrays of one length."""
-        return self.clock.sessions_at(instants)
+        return self._by_calendar(symbols, lambda times, rows: times.sessions_at(instants[rows]))
+
+    def starts_of(self, symbols: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the first instants of the bars of symbols in rows [us since 1970, UTC]."""
+        return self._by_calendar(symbols, lambda times, which: times.start[rows[which]])
+
+    def _by_calendar(
+        self, symbols: NDArray[np.int64], asked: Callable[[Clock, Any], NDArray[np.int64]]
+    ) -> NDArray[np.int64]:
+        if not self.calendars:
+            return asked(self.clock, slice(None))
+        found = np.zeros(len(symbols), np.int64)
+        numbers = np.array(self.calendar_of)[symbols]
+        for number, times in enumerate(self.calendars):
+            rows = np.flatnonzero(numbers == number)
+            found[rows] = asked(times, rows)
+        return found
 
     def rows_before(self, instants: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row after which orders placed at `instants` can fill; -1 before the first."""
+        if self.calendars:
+            ended: NDArray[np.int64] = np.searchsorted(self.clock.end, instants, side="right") - 1
+            return ended
         return self.clock.rows_before(instants)
 
     def position_of(self, symbol: str) -> int:
@@ -135,7 +141,7 @@ def build_market(
     *,
     symbols: Sequence[str] | None,
     interval: clock.Interval,
-    calendar: SessionSource,
+    calendar: SessionSource | Mapping[str, SessionSource],
 ) -> Market:
     """Return the market that frames of bars and corporate actions describe.
 
@@ -150,7 +156,7 @@ def build_market(
     interval
         Length of the bars.
     calendar
-        Gives sessions their hours.
+        Gives sessions their hours: one for all, or one for each symbol.
 
     Returns
     -------
@@ -161,7 +167,8 @@ def build_market(
     BarsNotFoundError
         If there are no bars, or none of a symbol.
     InvalidBarsError
-        If columns are missing, times are naive, unsorted or doubled, or a price is not positive.
+        If columns are missing, times are naive, unsorted or doubled, a price is not positive, or a
+        bar longer than a session holds a split.
     """
     wanted = [*FIELDS, "symbol", "timestamp"]
     missing = [name for name in wanted if name not in bars.columns]
@@ -185,28 +192,63 @@ def build_market(
             raise InvalidBarsError(
                 f"bars of {symbol!r} are unsorted or doubled; sort them by symbol and timestamp."
             )
-    rows_used = _union([keys[rows] for rows in positions])
-    if interval.is_intraday:
-        times = intraday_clock(rows_used, interval, calendar)
-    else:
-        times = day_clock(rows_used.astype("datetime64[D]"), interval, calendar)
-    fields = np.full((5, len(chosen), len(rows_used)), np.nan)
+    own_keys = [keys[rows] for rows in positions]
+    number_of = _calendar_numbers(chosen, calendar)
+    sources = [_source_of(chosen[number_of.index(k)], calendar) for k in range(max(number_of) + 1)]
+    used = [
+        _union([own for own, k in zip(own_keys, number_of, strict=True) if k == number])
+        for number in range(len(sources))
+    ]
+    clocks = [_clock(own, interval, one) for own, one in zip(used, sources, strict=True)]
+    places: list[Any] = [None]
+    times, calendars = clocks[0], tuple(clocks[1:])
+    if calendars:
+        joined = join_clocks(clocks, is_intraday=interval.is_intraday)
+        times, calendars, places = joined.whole, joined.own, list(joined.places)
+    fields = np.full((5, len(chosen), len(times)), np.nan)
     values = [bars[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in FIELDS]
     for number, rows in enumerate(positions):
-        is_whole = len(rows) == len(rows_used)
-        at: Any = slice(None) if is_whole else np.searchsorted(rows_used, keys[rows])
+        k = number_of[number]
+        at: Any = slice(None)
+        if len(rows) < len(used[k]):
+            at = np.searchsorted(used[k], own_keys[number])
+        at = at if places[k] is None else places[k][at]
         for field, column in enumerate(values):
             fields[field, number, at] = column[rows]
     _check_prices(fields, chosen, times)
-    frame = _relevant(actions, chosen)
+    frame = relevant_actions(actions, chosen)
+    if not (interval.is_intraday or interval == clock.Interval(1, "d")):
+        check_splits(frame, chosen, times, fields[3], interval)
     return Market(
         symbols=chosen,
         interval=interval,
         clock=times,
         fields=fields,
-        actions=_place_actions(frame, chosen, times),
+        actions=actions_within(frame, chosen, number_of, clocks, places),
         action_frame=frame,
+        calendars=calendars,
+        calendar_of=tuple(number_of) if calendars else (),
     )
+
+
+def _calendar_numbers(
+    symbols: Sequence[str], calendar: SessionSource | Mapping[str, SessionSource]
+) -> list[int]:
+    """Return the number of each symbol's calendar; symbols of one object share one."""
+    if not isinstance(calendar, Mapping):
+        return [0] * len(symbols)
+    known = list(dict.fromkeys(id(calendar[symbol]) for symbol in symbols))
+    return [known.index(id(calendar[symbol])) for symbol in symbols]
+
+
+def _source_of(symbol: str, calendar: SessionSource | Mapping[str, SessionSource]) -> SessionSource:
+    return calendar[symbol] if isinstance(calendar, Mapping) else calendar
+
+
+def _clock(keys: NDArray[np.int64], interval: clock.Interval, calendar: SessionSource) -> Clock:
+    if interval.is_intraday:
+        return intraday_clock(keys, interval, calendar)
+    return day_clock(keys.astype("datetime64[D]"), interval, calendar)
 
 
 def _union(keys: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -247,49 +289,3 @@ def _check_prices(fields: Floats, symbols: Sequence[str], times: Clock) -> None:
             f"bars: {symbols[symbol]!r} on {times.label[row]} has open, high, low, close {prices}; "
             f"prices must be positive with low <= open, close <= high ({len(bad)} such bars)."
         )
-
-
-def _relevant(actions: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:
-    known = frames.CORPORATE_ACTIONS.conform(actions.assign(new_symbol=actions.get("new_symbol")))
-    known = known[known["symbol"].isin(symbols)].reset_index(drop=True)
-    is_split = known["action_type"] == "SPLIT"
-    bad = known[is_split & ~(known["ratio"] > 0)]
-    if len(bad):
-        raise InvalidInputError(
-            f"actions: the split of {bad.iloc[0]['symbol']!r} on {bad.iloc[0]['ex_date']:%Y-%m-%d} "
-            f"needs a positive ratio of new to old shares."
-        )
-    is_dividend = known["action_type"] == "CASH_DIVIDEND"
-    unknown = known[is_dividend & ~np.isfinite(known["amount"])]
-    if len(unknown):
-        raise InvalidInputError(
-            f"actions: the dividend of {unknown.iloc[0]['symbol']!r} on "
-            f"{unknown.iloc[0]['ex_date']:%Y-%m-%d} needs an amount per share."
-        )
-    return known
-
-
-def _place_actions(frame: pd.DataFrame, symbols: Sequence[str], times: Clock) -> Actions:
-    """Put splits, then dividends, of each ex-date on the first row of that session or the next.
-
-    A bar after hours counts in the session that follows, but still trades in the shares of before.
-    """
-    kinds = frame["action_type"].to_numpy()
-    is_split, is_dividend = kinds == "SPLIT", kinds == "CASH_DIVIDEND"
-    dates = frame["ex_date"].to_numpy().astype("datetime64[D]")
-    ordinal = np.searchsorted(times.labels, dates)
-    is_known = ordinal < len(times.labels)
-    ordinal = np.minimum(ordinal, len(times.labels) - 1)
-    row = np.searchsorted(times.start, times.begins[ordinal]).astype(np.int64)
-    inside = (is_split | is_dividend) & is_known & (row > 0) & (row < len(times))
-    kept = np.flatnonzero(inside)
-    kept = kept[np.lexsort((is_dividend[kept], dates[kept], row[kept]))]
-    ratio = frame["ratio"].to_numpy(dtype=np.float64)[kept]
-    amount = frame["amount"].to_numpy(dtype=np.float64)[kept]
-    return Actions(
-        row=row[kept],
-        at=np.minimum(times.opens[ordinal[kept]], times.start[row[kept]]),
-        symbol=np.array([symbols.index(s) for s in frame["symbol"].to_numpy()[kept]], np.int64),
-        ratio=np.where(is_split[kept], ratio, 1.0),
-        amount=np.where(is_dividend[kept], amount, 0.0),
-    )

@@ -237,7 +237,7 @@ def _market(
     pinned = config["data"]
     if not pinned and bars is None:
         raise NotReproducibleError(f"{title} was given its bars as a frame: pass bars=… again.")
-    if calendar is None and config["calendar"].startswith("TradingCalendar("):
+    if calendar is None and "TradingCalendar(" in str(config["calendar"]):
         raise NotReproducibleError(f"{title} was given its calendar: pass calendar=… again.")
     start, end = config["range"]
     try:

@@ -37,7 +37,8 @@ def instants(values: NDArray[np.int64]) -> pd.DatetimeIndex:
 
 
 def _filled_at(market: Market, fills: layouts.Records) -> NDArray[np.int64]:
-    start, end = market.clock.start[fills["row"]], market.clock.end[fills["row"]]
+    start = market.starts_of(fills["symbol"], fills["row"])
+    end = market.clock.end[fills["row"]]
     moment = fills["moment"]
     inside = np.where(moment == layouts.INSIDE, end - _INSIDE, end - _AT_CLOSE)
     late = np.where(moment == layouts.AT_DECISION, end, inside)

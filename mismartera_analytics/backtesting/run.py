@@ -15,6 +15,7 @@ from mismartera_analytics.backtesting.costs import (
     Slippage,
 )
 from mismartera_analytics.backtesting.counting import count_run, family_of
+from mismartera_analytics.backtesting.exchanges import CalendarLike, calendar_told
 from mismartera_analytics.backtesting.financing import (
     Borrow,
     BorrowRate,
@@ -27,7 +28,6 @@ from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.result import BacktestResult
 from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.calendars.sessions import TradingCalendar
 
 if TYPE_CHECKING:
     from mismartera_analytics.backtesting.simulation import Simulation
@@ -68,7 +68,7 @@ def backtest(
     borrow: Borrow = _UNPAID,
     interest: Interest = _WITHOUT,
     delay: int = 0,
-    calendar: str | TradingCalendar = "NYSE",
+    calendar: CalendarLike = None,
     seed: int = 0,
     bars: pd.DataFrame | None = None,
     actions: pd.DataFrame | None = None,
@@ -133,7 +133,8 @@ def backtest(
         Bars of the run by which every order arrives late, as if it had been decided so many bars
         later; to see what a strategy loses by it.
     calendar
-        Exchange whose sessions the bars belong to.
+        Exchange whose sessions the bars belong to; for symbols of several a dict from symbol to its
+        exchange. By default what is recorded of the instruments, else NYSE.
     seed
         Of ``ctx.random``.
     bars, actions
@@ -201,14 +202,13 @@ def backtest(
         bars,
         actions,
     )
-    named = calendar if isinstance(calendar, str) else repr(calendar)
     result = run_on(
         market,
         instructions,
         settings,
         source={
             "data": source,
-            "calendar": named,
+            "calendar": calendar_told(calendar),
             "range": [_bound(start), _bound(end)],
             "family": named_family if count else None,
         },

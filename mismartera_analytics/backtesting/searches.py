@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mismartera_analytics import clock
+from mismartera_analytics.backtesting.exchanges import calendar_told
 from mismartera_analytics.backtesting.executors import (
     Batch,
     Executor,
@@ -158,9 +159,8 @@ def prepared_search(
     )
     if not isinstance(subject, type):
         size_of(market, size, settings)
-    named = calendar if isinstance(calendar, str) else repr(calendar)
     job = Job(subject, base, market, settings, size)
-    return Search(combinations, job, {"data": source, "calendar": named})
+    return Search(combinations, job, {"data": source, "calendar": calendar_told(calendar)})
 
 
 def settings_of(rules: Mapping[str, Any]) -> Settings:

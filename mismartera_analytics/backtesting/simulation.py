@@ -33,15 +33,15 @@ class Simulation:
 
         self._kernel = fills
         rows, symbols = len(market.clock), len(market.symbols)
-        times = market.clock
+        times, clocks = market.clock, market.calendars or (market.clock,)
         self.market = market
         self.times = layouts.Times(
-            start=times.start[None],
+            start=_stacked([own.start for own in clocks]),
             end=times.end,
-            session=times.session[None],
-            flags=times.flags[None],
-            final=times.sessions_at(times.end[-1:]),
-            calendar=np.zeros(symbols, np.int64),
+            session=_stacked([own.session for own in clocks]),
+            flags=_stacked([own.flags for own in clocks]),
+            final=np.concatenate([own.sessions_over(times.end[-1:]) for own in clocks]),
+            calendar=np.array(market.calendar_of or [0] * symbols, np.int64),
         )
         self.prices = market.fields
         self.actions = actions_of(market, settings)
@@ -122,3 +122,8 @@ class Simulation:
     def filled(self) -> layouts.Records:
         """The fills so far, in sequence."""
         return self.fills[: int(self.state[0]["fills"])]
+
+
+def _stacked(arrays: list[Any]) -> Any:
+    """Return arrays as rows of one; of a single one a view."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.backtesting.exchanges import CalendarLike
 from mismartera_analytics.backtesting.grids import Condition
 from mismartera_analytics.backtesting.searches import (
     Place,
@@ -20,7 +21,6 @@ from mismartera_analytics.backtesting.searches import (
 from mismartera_analytics.backtesting.signal_functions import SignalFunction
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.sweep_result import SweepResult, frame_of
-from mismartera_analytics.calendars.sessions import TradingCalendar
 
 __all__ = ["sweep"]
 
@@ -38,7 +38,7 @@ def sweep(
     max_combinations: int = 10_000,
     size: float | Literal["all"] | None = None,
     interval: str = "1d",
-    calendar: str | TradingCalendar = "NYSE",
+    calendar: CalendarLike = None,
     bars: pd.DataFrame | None = None,
     actions: pd.DataFrame | None = None,
     run_in: RunIn | None = None,

@@ -51,7 +51,7 @@ class SymbolBars:
             self._counts = np.concatenate([[0], np.cumsum(has_bar)])
             columns = columns[:, has_bar]
         self._columns: Floats = _read_only(columns)
-        self._sessions = market.clock.session
+        self._sessions = market.clock_of(number).session
 
     def __len__(self) -> int:
         seen = self._cursor.seen

@@ -20,16 +20,26 @@ from mismartera_analytics.models.database import Base
 
 
 @pytest.fixture(scope="session")
-def nyse() -> Iterator[TradingCalendar]:
-    """The packaged calendar, read from a database in memory."""
+def packaged() -> Iterator[Session]:
+    """The packaged calendars in a database in memory."""
     load_mappings()
     engine = create_engine("sqlite://", poolclass=StaticPool)
     Base.metadata.create_all(engine)
     with Session(engine) as db_session:
         sync_calendars(db_session=db_session)
         db_session.commit()
-        yield trading_calendar("NYSE", db_session=db_session)
+        yield db_session
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def nyse(packaged: Session) -> TradingCalendar:
+    return trading_calendar("NYSE", db_session=packaged)
+
+
+@pytest.fixture(scope="session")
+def tokyo(packaged: Session) -> TradingCalendar:
+    return trading_calendar("TSE", db_session=packaged)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,155 @@
+"""Corporate actions of a run: which come into force at which row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mismartera_analytics import clock, frames
+from mismartera_analytics.backtesting.clocks import Clock
+from mismartera_analytics.errors import InvalidBarsError, InvalidInputError
+
+__all__ = ["Actions", "actions_within", "check_splits", "relevant_actions"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Actions:
+    """Splits and cash dividends within the run, in the order in which they come into force.
+
+    Attributes
+    ----------
+    row
+        (n,) first row at which each is in force.
+    at
+        (n,) orders placed before this instant were placed in old shares [us].
+    symbol
+        (n,) position in `Market.symbols`.
+    ratio
+        (n,) new shares for one old; 1 of a dividend.
+    amount
+        (n,) dividend [currency/share]; 0 of a split.
+    """
+
+    row: NDArray[np.int64]
+    at: NDArray[np.int64]
+    symbol: NDArray[np.int64]
+    ratio: Floats
+    amount: Floats
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+def relevant_actions(actions: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:
+    """Return the actions of the symbols as `frames.CORPORATE_ACTIONS`; refuse what is incomplete."""
+    known = frames.CORPORATE_ACTIONS.conform(actions.assign(new_symbol=actions.get("new_symbol")))
+    known = known[known["symbol"].isin(symbols)].reset_index(drop=True)
+    is_split = known["action_type"] == "SPLIT"
+    bad = known[is_split & ~(known["ratio"] > 0)]
+    if len(bad):
+        raise InvalidInputError(
+            f"actions: the split of {bad.iloc[0]['symbol']!r} on {bad.iloc[0]['ex_date']:%Y-%m-%d} "
+            f"needs a positive ratio of new to old shares."
+        )
+    is_dividend = known["action_type"] == "CASH_DIVIDEND"
+    unknown = known[is_dividend & ~np.isfinite(known["amount"])]
+    if len(unknown):
+        raise InvalidInputError(
+            f"actions: the dividend of {unknown.iloc[0]['symbol']!r} on "
+            f"{unknown.iloc[0]['ex_date']:%Y-%m-%d} needs an amount per share."
+        )
+    return known
+
+
+def actions_within(
+    frame: pd.DataFrame,
+    symbols: Sequence[str],
+    number_of: Sequence[int],
+    clocks: Sequence[Clock],
+    places: Sequence[NDArray[np.int64] | None],
+) -> Actions:
+    """Put splits and dividends on the rows at which they come into force.
+
+    Parameters
+    ----------
+    frame
+        From `relevant_actions`.
+    symbols, number_of
+        The run's, and the number of each one's calendar.
+    clocks, places
+        Of each calendar its own rows, and which of the run's rows they are; None: all.
+
+    Returns
+    -------
+    Actions
+        Of those of one row in the order of their dates, splits first.
+    """
+    parts = []
+    for number, (times, place) in enumerate(zip(clocks, places, strict=True)):
+        own = {s for s, k in zip(symbols, number_of, strict=True) if k == number}
+        part = _place_actions(frame[frame["symbol"].isin(own)], symbols, times)
+        row = part["row"] if place is None else place[part["row"]]
+        parts.append({**part, "row": row})
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    in_force = np.argsort(joined["row"], kind="stable")
+    return Actions(**{name: values[in_force] for name, values in joined.items()})
+
+
+def check_splits(
+    frame: pd.DataFrame,
+    symbols: Sequence[str],
+    times: Clock,
+    closes: Floats,
+    interval: clock.Interval,
+) -> None:
+    """Refuse bars longer than a session that hold a split: their prices mix old and new shares.
+
+    Raises
+    ------
+    InvalidBarsError
+        Naming the bar.
+    """
+    splits = frame[frame["action_type"] == "SPLIT"]
+    dates = splits["ex_date"].to_numpy().astype("datetime64[D]")
+    for symbol, date in zip(splits["symbol"], dates, strict=True):
+        begun = int(np.searchsorted(times.label, date)) - 1  # a bar that begins with it is whole
+        if begun < 0 or np.isnan(closes[symbols.index(symbol), begun]):
+            continue
+        if date.astype("datetime64[us]").astype(np.int64) < times.end[begun]:
+            raise InvalidBarsError(
+                f"bars: the {interval} bar of {symbol!r} on {times.label[begun]} holds the "
+                f"split of {date}, so its prices mix old and new shares; use bars of 1d or shorter."
+            )
+
+
+def _place_actions(frame: pd.DataFrame, symbols: Sequence[str], times: Clock) -> dict[str, Any]:
+    """Put splits, then dividends, of each ex-date on the first row of that session or the next.
+
+    A bar after hours counts in the session that follows, but still trades in the shares of before.
+    """
+    kinds = frame["action_type"].to_numpy()
+    is_split, is_dividend = kinds == "SPLIT", kinds == "CASH_DIVIDEND"
+    dates = frame["ex_date"].to_numpy().astype("datetime64[D]")
+    ordinal = np.searchsorted(times.labels, dates)
+    is_known = ordinal < len(times.labels)
+    ordinal = np.minimum(ordinal, len(times.labels) - 1)
+    row = np.searchsorted(times.start, times.begins[ordinal]).astype(np.int64)
+    inside = (is_split | is_dividend) & is_known & (row > 0) & (row < len(times))
+    kept = np.flatnonzero(inside)
+    kept = kept[np.lexsort((is_dividend[kept], dates[kept], row[kept]))]
+    ratio = frame["ratio"].to_numpy(dtype=np.float64)[kept]
+    amount = frame["amount"].to_numpy(dtype=np.float64)[kept]
+    return {
+        "row": row[kept],
+        "at": np.minimum(times.opens[ordinal[kept]], times.start[row[kept]]),
+        "symbol": np.array([symbols.index(s) for s in frame["symbol"].to_numpy()[kept]], np.int64),
+        "ratio": np.where(is_split[kept], ratio, 1.0),
+        "amount": np.where(is_dividend[kept], amount, 0.0),
+    }
