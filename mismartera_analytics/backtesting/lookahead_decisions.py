@@ -60,10 +60,13 @@ class Decisions:
         By a key that tells apart what bears the same label.
     acted
         (n,) rows at whose end orders were placed, or rows of weights and signals given.
+    is_part
+        Whether only these tracks were asked for, and others may be missing.
     """
 
     tracks: Mapping[Any, Track] = field(default_factory=dict)
     acted: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Change:
 
 def changes(run: Decisions, rerun: Decisions, cut: int) -> Iterator[Change]:
     """Yield what was decided otherwise at the end of `cut` or before, a change a track."""
-    for key in _keys(run.tracks, rerun.tracks):
+    for key in _keys(run, rerun):
         old, new = run.tracks.get(key), rerun.tracks.get(key)
         known = old or new
         assert known is not None
@@ -111,17 +114,19 @@ def changes(run: Decisions, rerun: Decisions, cut: int) -> Iterator[Change]:
         )
 
 
-def compared(run: Decisions, cut: int) -> dict[tuple[str, str, str], int]:
-    """Return how many values of each label there are at the end of `cut` or before."""
+def compared(run: Decisions, rerun: Decisions, cut: int) -> dict[tuple[str, str, str], int]:
+    """Return how many values of each label were compared at the end of `cut` or before."""
     counts: dict[tuple[str, str, str], int] = {}
-    for track in run.tracks.values():
+    for track in (run.tracks[key] for key in _keys(run, rerun) if key in run.tracks):
         count = int(np.searchsorted(track.rows, cut, side="right"))
         counts[track.label] = counts.get(track.label, 0) + count
     return counts
 
 
-def _keys(first: Mapping[Any, Track], second: Mapping[Any, Track]) -> Iterable[Any]:
-    return [*first, *(key for key in second if key not in first)]
+def _keys(run: Decisions, rerun: Decisions) -> Iterable[Any]:
+    if rerun.is_part:
+        return list(rerun.tracks)
+    return [*run.tracks, *(key for key in rerun.tracks if key not in run.tracks)]
 
 
 def _aligned(

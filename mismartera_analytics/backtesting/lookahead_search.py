@@ -64,9 +64,9 @@ class Search:
     done: int = 0
     unsteady: str = ""
 
-    def count(self, run: Decisions, cut: int) -> None:
-        """Note what a rerun was compared with."""
-        for label, values in compared(run, cut).items():
+    def count(self, run: Decisions, rerun: Decisions, cut: int) -> None:
+        """Note what was compared."""
+        for label, values in compared(run, rerun, cut).items():
             times, most, total = self.compared.get(label, (0, 0, 0))
             self.compared[label] = times + 1, max(most, values), total + values
 
@@ -137,7 +137,7 @@ def _try(subject: Subject, run: Decisions, rerun: Rerun, found: Search) -> None:
         found.failed[reason] = found.failed.get(reason, 0) + 1
         return
     found.done += 1
-    found.count(run, rerun.cut)
+    found.count(run, decided, rerun.cut)
     for change in changes(run, decided, rerun.cut):
         found.hits.setdefault(change.track.label, []).append((rerun, change))
 

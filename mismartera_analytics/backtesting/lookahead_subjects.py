@@ -342,18 +342,26 @@ class UniverseOfBars:
         """Return the symbols chosen up to the end of a row."""
         bars = bars_of(market, last, adjust=self.adjust)
         if self.rows is None:
-            rows, chosen = [0], [_names(call(self.function, bars), self.name)]
+            chosen = {0: _names(call(self.function, bars), self.name)}
         else:
-            rows = [row for row in self.rows if row <= last]
-            chosen = [self._on(market, bars, row) for row in rows]
-        values = np.array(chosen, object)
-        track = Track("universe", self.name, "", np.array(rows, np.int64), values)
-        return Decisions({"universe": track}, track.rows)
+            is_run = last == len(market.clock) - 1
+            known = [row for row in self.rows if row <= last]
+            chosen = {
+                row: self._on(market, bars, row) for row in (known if is_run else known[-_DATES:])
+            }
+        tracks = {
+            row: Track("universe", self.name, "", np.array([row]), np.array([names], object))
+            for row, names in chosen.items()
+        }
+        return Decisions(tracks, is_part=True)
 
     def _on(self, market: Market, bars: pd.DataFrame, row: int) -> str:
         date: dt.date = market.clock.label[row].item()
         found = call(functools.partial(self.function, bars=bars.copy(), date=date))
         return _names(found, self.name)
+
+
+_DATES = 2  # dates that a rerun is asked for: the cut's and the one before
 
 
 def _names(found: Any, name: str) -> str:
