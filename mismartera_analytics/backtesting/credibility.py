@@ -172,6 +172,8 @@ def _rows(
     short = "" if not math.isnan(length) or flat else "the ratio is not above 0: no length shows it"
     of = "of an unknown number of trials" if tries.problem else f"of {tries}"
     count = math.nan if tries.problem else float(tries.count)
+    hung, fills = result.ambiguous_fills, len(result.fills)
+    share = hung / fills if fills else math.nan
     return [
         ("trials", count, "trials", "different runs recorded, this one included", str(tries)),
         ("sharpe_ratio", sharpe * year, "ratio", "risk-free 0; annualised", flat or unclear),
@@ -184,4 +186,6 @@ def _rows(
         ("minimum_track_record_length", length, "sessions",
          f"to show with {CONFIDENCE:.0%} that the ratio is above 0; there are {len(result.returns):,}",
          flat or short),
+        ("ambiguous_fills", share, "fraction",
+         "fills that hung on the path of prices inside their bar", f"{hung:,} of {fills:,} fills"),
     ]  # fmt: skip

@@ -61,6 +61,16 @@ class BacktestResult:
             f"equity {self._simulation.ledger[:, -1].sum():,.2f}{peeking})"
         )
 
+    def __str__(self) -> str:
+        from mismartera_analytics.backtesting.page import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from mismartera_analytics.backtesting.page import html
+
+        return html(self)
+
     @property
     def instructions(self) -> Instructions:
         """What was traded, as it was before the run."""
@@ -87,6 +97,11 @@ class BacktestResult:
         from mismartera_analytics.backtesting.counting import family_of
 
         return family_of(self._instructions, self.config.get("family"))
+
+    @property
+    def ambiguous_fills(self) -> int:
+        """How many fills hung on the path that prices took inside their bar."""
+        return int(np.count_nonzero(self._simulation.filled["ambiguous"]))
 
     @property
     def peeking(self) -> bool:

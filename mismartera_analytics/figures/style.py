@@ -7,11 +7,22 @@ from typing import Any, Literal
 
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
-__all__ = ["DARK", "LIGHT", "Theme", "ThemeName", "amount", "percent", "shortened", "theme_of"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "Theme",
+    "ThemeName",
+    "amount",
+    "percent",
+    "shortened",
+    "text_of",
+    "theme_of",
+]
 
 ThemeName = Literal["light", "dark"]
 _FONTS = ("Inter", "Source Sans 3", "Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
 MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -171,9 +182,33 @@ def amount(
     ('−1,234,567.89', '0.00', '12 USD')
     """
     if value != value:
-        return "\N{EN DASH}"
+        return DASH
     text = f"{abs(value):,.{decimals}f}"
     if not text.strip("0.,"):
         return text + unit
     sign = MINUS if value < 0 else "+" if signed == "all" else ""
     return sign + text + unit
+
+
+def text_of(value: float, unit: str) -> str:
+    """Return a metric's value as text in its unit; a dash where it is missing.
+
+    Parameters
+    ----------
+    value
+        The number.
+    unit
+        As in `frames.METRICS`.
+
+    Examples
+    --------
+    >>> text_of(-0.1234, "fraction"), text_of(1.5, "ratio"), text_of(12.0, "sessions")
+    ('−12.34%', '1.50', '12')
+    """
+    if value != value:
+        return DASH
+    if unit.startswith("fraction"):
+        return percent(value, decimals=2)
+    if unit in ("sessions", "trades", "trials"):
+        return amount(value, decimals=0)
+    return amount(value, decimals=1 if unit == "days" else 2)

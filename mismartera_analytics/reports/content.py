@@ -112,6 +112,10 @@ class TearSheetContent:
         How the figures were made: fill rule, costs, data version, as-of.
     notices
         Shown above everything else.
+    credibility
+        Of a backtest: index ``metric``, columns of `frames.METRICS`; what the number of tries leaves.
+    stress
+        Of a backtest: columns of `frames.STRESS`.
     """
 
     title: str
@@ -127,3 +131,5 @@ class TearSheetContent:
     identity: Identity | None = None
     conventions: tuple[Fact, ...] = ()
     notices: tuple[Notice, ...] = ()
+    credibility: pd.DataFrame | None = None
+    stress: pd.DataFrame | None = None

@@ -16,10 +16,12 @@ from mismartera_analytics.reports.content import TearSheetContent
 from mismartera_analytics.reports.views import Card, Cell, Head, TableView
 
 __all__ = [
+    "belief_view",
     "cards",
     "drawdown_view",
     "metric_view",
     "month_view",
+    "stress_view",
     "summaries",
     "trade_view",
 ]
@@ -27,7 +29,14 @@ __all__ = [
 MOST_TRADES = 200
 MOST_DRAWDOWNS = 10
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-_LABELS = {"cagr": "CAGR", "cvar": "CVaR", "value_at_risk": "Value at risk"}
+_LABELS = {
+    "cagr": "CAGR",
+    "cvar": "CVaR",
+    "value_at_risk": "Value at risk",
+    "probabilistic_sharpe_ratio": "Probabilistic Sharpe ratio",
+    "expected_maximum_sharpe": "Best Sharpe ratio by luck",
+    "deflated_sharpe_ratio": "Deflated Sharpe ratio",
+}
 
 
 def label_of(metric: str) -> str:
@@ -63,7 +72,54 @@ def cards(content: TearSheetContent, summary: Table, trades: Table) -> list[Card
     count, hits = trades.loc["trades", "value"], trades.loc["hit_rate"]
     won = hits["note"] or f"{percent(float(hits['value']), decimals=0)} of them won"
     shown.append(Card("Trades closed", amount(float(count), decimals=0), "", won))
-    return shown
+    return shown + _belief_cards(content.credibility)
+
+
+def _belief_cards(credibility: Table) -> list[Card]:
+    """Return how many tries a backtest is one of, and what they leave of its Sharpe ratio."""
+    if credibility is None:
+        return []
+    tries, deflated = credibility.loc["trials"], credibility.loc["deflated_sharpe_ratio"]
+    return [
+        Card("Trials", views.text_of(tries["value"], tries["unit"]), "", tries["note"]),
+        Card(
+            "Deflated Sharpe ratio",
+            views.text_of(deflated["value"], deflated["unit"]),
+            "",
+            deflated["note"] or "probability that it is more than the luck of the best trial",
+        ),
+    ]
+
+
+def belief_view(content: TearSheetContent) -> TableView:
+    """Return what the number of tries leaves of a backtest's Sharpe ratio."""
+    return metric_view(content.credibility, None)
+
+
+def stress_view(stress: Table) -> TableView:
+    """Return a backtest's headline metrics as they were and under stress."""
+    rows = views.rows_of(
+        stress,
+        [
+            ("case", lambda value: Cell(str(value).capitalize())),
+            ("total_return", lambda value: views.signed_cell(value, unit="fraction")),
+            ("cagr", lambda value: views.signed_cell(value, unit="fraction")),
+            ("sharpe_ratio", views.value_cell),
+            ("max_drawdown", lambda value: views.signed_cell(value, unit="fraction")),
+            (
+                "fills",
+                lambda value: Cell("") if pd.isna(value) else views.value_cell(value, decimals=0),
+            ),
+            ("note", lambda value: Cell(str(value), tone="muted")),
+        ],
+    )
+    heads = [
+        Head("Case"), Head("Total return", kind="number"), Head("CAGR", kind="number"),
+        Head("Sharpe", kind="number"), Head("Max drawdown", kind="number"),
+        Head("Fills", kind="number"), Head("How"),
+    ]  # fmt: skip
+    note = "Of the bootstrap each column has quantiles of its own."
+    return TableView(heads, rows, note)
 
 
 def metric_view(summary: Table, benchmark: Table | None, *, benchmark_name: str = "") -> TableView:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.backtesting.page import PEEKING
 from mismartera_analytics.errors import InvalidInputError, MismarteraError
 from mismartera_analytics.reports.accounts import from_account
 from mismartera_analytics.reports.content import (
@@ -72,14 +73,22 @@ class Result(Protocol):
     def config(self) -> Mapping[str, Any]:
         """What the run was asked for."""
 
+    def credibility(self) -> pd.DataFrame:
+        """Index ``metric``, columns of `frames.METRICS`."""
 
-def content_of(source: Any) -> TearSheetContent:
+    def stress(self) -> pd.DataFrame:
+        """Columns of `frames.STRESS`."""
+
+
+def content_of(source: Any, *, stress: bool = True) -> TearSheetContent:
     """Return the content of a tear sheet about a result, an account or content itself.
 
     Parameters
     ----------
     source
         A `Result`, the id (int) or number (str) of an account, or a `TearSheetContent`.
+    stress
+        Whether a result is put under stress, for which it is run again.
 
     Returns
     -------
@@ -102,7 +111,7 @@ def content_of(source: Any) -> TearSheetContent:
     if isinstance(source, (int, np.integer, str)) and not isinstance(source, bool):
         return from_account(source if isinstance(source, str) else int(source))
     if _is_result(source):
-        return from_result(source)
+        return from_result(source, stress=stress)
     raise InvalidInputError(
         f"result_or_account is a {type(source).__name__}; pass a backtest's result, or the id or "
         f"number of an account."
@@ -119,13 +128,15 @@ def _is_result(source: Any) -> TypeGuard[Result]:
     return all(inspect.getattr_static(source, name, _ABSENT) is not _ABSENT for name in asked)
 
 
-def from_result(result: Result) -> TearSheetContent:
+def from_result(result: Result, *, stress: bool = True) -> TearSheetContent:
     """Return the content of a backtest's tear sheet.
 
     Parameters
     ----------
     result
         What `backtest` returned.
+    stress
+        As in `content_of`.
 
     Returns
     -------
@@ -137,13 +148,13 @@ def from_result(result: Result) -> TearSheetContent:
     zone = _zone(config)
     notices = []
     if result.peeking:
-        notices.append(
-            Notice(
-                "warning",
-                "Orders were filled at the close of the very bar that decided on them: this run looks "
-                "ahead, and no account could have traded it.",
-            )
-        )
+        notices.append(Notice("warning", PEEKING))
+    stressed = None
+    if stress:
+        try:
+            stressed = result.stress()
+        except MismarteraError as error:
+            notices.append(Notice("warning", f"Not put under stress: {error}"))
     name = config.get("name") or config.get("strategy") or "Backtest"
     return TearSheetContent(
         title=str(name),
@@ -158,6 +169,8 @@ def from_result(result: Result) -> TearSheetContent:
         identity=_identity(result),
         conventions=(*_facts(config), *_versions(result), order_fact(result.orders)),
         notices=tuple(notices),
+        credibility=result.credibility(),
+        stress=stressed,
     )
 
 

@@ -30,6 +30,7 @@ def tear_sheet(
     *,
     title: str | None = None,
     benchmark: pd.Series[float] | None = None,
+    stress: bool = True,
 ) -> Path:
     """Write a tear sheet: one HTML file that needs no network and can be sent around.
 
@@ -43,6 +44,8 @@ def tear_sheet(
         Heading; the run's or account's name by default.
     benchmark
         Simple returns [1] labelled by session, on the sessions of the record; its name is shown.
+    stress
+        Whether a backtest is put under stress, for which it is run three times more.
 
     Returns
     -------
@@ -64,7 +67,7 @@ def tear_sheet(
     >>> tear_sheet(TearSheetContent("Nothing yet")).name
     'nothing-yet.html'
     """
-    content = content_of(result_or_account)
+    content = content_of(result_or_account, stress=stress)
     if title is not None:
         content = replace(content, title=title)
     if benchmark is not None:
@@ -117,6 +120,8 @@ def render(content: TearSheetContent) -> str:
         months=sections.month_view(content.returns),
         drawdowns=sections.drawdown_view(content.returns),
         metrics=sections.metric_view(summary, benchmark, benchmark_name=name),
+        credibility=None if content.credibility is None else sections.belief_view(content),
+        stress=None if content.stress is None else sections.stress_view(content.stress),
         trade_metrics=sections.metric_view(trades, None),
         trades=sections.trade_view(content),
         facts=[*content.conventions, Fact("Annualisation", summary.attrs["annualisation"])],

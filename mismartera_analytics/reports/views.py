@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from mismartera_analytics.figures.style import amount, percent
+from mismartera_analytics.figures.style import DASH, amount, percent, text_of
 
 __all__ = [
+    "DASH",
     "Card",
     "Cell",
     "Head",
@@ -23,7 +24,6 @@ __all__ = [
 ]
 
 Tone = Literal["", "gain", "loss", "muted"]
-DASH = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -67,30 +67,6 @@ class TableView:
 def tone_of(value: float) -> Tone:
     """Return the tone of an amount: a gain, a loss, or none for zero and missing."""
     return "gain" if value > 0 else "loss" if value < 0 else ""
-
-
-def text_of(value: float, unit: str) -> str:
-    """Return a metric's value as text in its unit; a dash where it is missing.
-
-    Parameters
-    ----------
-    value
-        The number.
-    unit
-        As in `frames.METRICS`.
-
-    Examples
-    --------
-    >>> text_of(-0.1234, "fraction"), text_of(1.5, "ratio"), text_of(12.0, "sessions")
-    ('−12.34%', '1.50', '12')
-    """
-    if value != value:
-        return DASH
-    if unit.startswith("fraction"):
-        return percent(value, decimals=2)
-    if unit in ("sessions", "trades", "trials"):
-        return amount(value, decimals=0)
-    return amount(value, decimals=1 if unit == "days" else 2)
 
 
 def value_cell(value: Any, *, decimals: int = 2) -> Cell:

@@ -103,7 +103,10 @@ def test_without_a_database_the_tries_are_not_known(home, run):
     table = run().credibility()
     assert math.isnan(table.loc["deflated_sharpe_ratio", "value"])
     assert "cannot be read" in table.loc["trials", "note"]
-    assert table["value"].notna().sum() == 3
+    known = table.index[table["value"].notna()].tolist()
+    assert known == [
+        "sharpe_ratio", "probabilistic_sharpe_ratio", "minimum_track_record_length", "ambiguous_fills"
+    ]  # fmt: skip
 
 
 def test_trials_without_a_ratio_count_and_other_spans_do_not_vary(ready_database, run):
@@ -126,6 +129,7 @@ def test_trials_without_a_ratio_count_and_other_spans_do_not_vary(ready_database
 def test_a_run_that_never_traded_has_no_ratio(ready_database, run):
     table = run(end="2000-03-20").credibility()
     assert table["value"].notna().sum() == 1  # the trials
+    assert "of 0 fills" in table.loc["ambiguous_fills", "note"]
     for name in ("sharpe_ratio", "probabilistic_sharpe_ratio", "minimum_track_record_length"):
         assert table.loc[name, "note"]
 
@@ -146,3 +150,30 @@ def test_four_hundred_tries_on_noise_convince_nobody(ready_database, run):
     assert tries.luck == pytest.approx(2.97 * spread, rel=0.1)
     table = result.credibility()
     assert table.loc["deflated_sharpe_ratio", "value"] < 0.95
+
+
+# Where the result is shown ----------------------------------------------------------------------------
+
+
+def test_a_result_says_what_it_is_worth_where_it_is_shown(ready_database, run):
+    run(20)
+    result = run(50)
+    for shown in (str(result), result._repr_html_()):
+        assert "2 trials of family MovingAverageCross" in shown
+        assert "deflated sharpe ratio" in shown
+        assert "0 of " in shown
+        assert "looks ahead" not in shown
+    peeking = run(fill="same_close")
+    assert "looks ahead" in str(peeking)
+    assert "looks ahead" in peeking._repr_html_()
+
+
+def test_names_are_escaped_where_a_result_is_shown(ready_database, nyse, sample):
+    evil = "<script>alert(1)</script>"
+    result = ma.backtest(
+        type(evil, (MovingAverageCross,), {})(), "AAPL", bars=sample,
+        calendar=nyse, family=evil,
+    )  # fmt: skip
+    shown = result._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown

@@ -10,7 +10,9 @@ import pytest
 from mismartera_analytics import frames, tear_sheet
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance import tables
+from mismartera_analytics.reports.content import TearSheetContent
 from mismartera_analytics.reports.sources import content_of
+from mismartera_analytics.reports.tearsheet import render
 
 ZONE = "America/New_York"
 
@@ -34,6 +36,16 @@ class Run:
         default_factory=lambda: {"store": "/home/ann/bars", "version": 3}
     )
     code_version: str = "0.1.0+abc"
+
+    def credibility(self) -> pd.DataFrame:
+        rows = [("trials", 36.0, "trials", "counted", "36 trials of family <b>X</b>"),
+                ("deflated_sharpe_ratio", 0.41, "fraction", "best of 36 trials", "")]  # fmt: skip
+        table = pd.DataFrame(rows, columns=frames.METRICS.names)
+        return frames.METRICS.conform(table).set_index("metric")
+
+    def stress(self) -> pd.DataFrame:
+        row = ("as it was", 0.1, 0.2, 1.5, -0.05, 2, "<i>how</i>")
+        return frames.STRESS.conform(pd.DataFrame([row], columns=frames.STRESS.names))
 
 
 @pytest.fixture
@@ -157,3 +169,29 @@ def test_a_row_that_left_its_session_is_no_result(run):
 
     with pytest.raises(InvalidInputError, match="is a Left; pass a backtest's result"):
         content_of(Left())
+
+
+def test_the_tries_and_the_stress_are_on_the_page(run, tmp_path):
+    page = tear_sheet(run, tmp_path / "x.html").read_text("utf-8")
+    for told in ("How far to believe it", "36 trials of family", "41.00%", "As it was"):
+        assert told in page
+    assert "<b>X" not in page
+    assert "<i>how" not in page
+    calm = tear_sheet(run, tmp_path / "x.html", stress=False).read_text("utf-8")
+    assert "As it was" not in calm
+    assert "36 trials of family" in calm
+
+
+def test_a_run_that_cannot_be_stressed_is_reported_all_the_same(run, tmp_path):
+    class Remembers(Run):
+        def stress(self):
+            raise InvalidInputError("it keeps <something>.")
+
+    page = tear_sheet(Remembers(**vars(run)), tmp_path / "x.html").read_text("utf-8")
+    assert "Not put under stress: it keeps &lt;something&gt;." in page
+
+
+def test_an_account_has_no_tries():
+    text = render(TearSheetContent("Account"))
+    assert "How far to believe it" not in text
+    assert "Trials" not in text
