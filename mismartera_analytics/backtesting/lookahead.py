@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.backtesting.exchanges import CalendarLike
 from mismartera_analytics.backtesting.forms import Instructions, prepared
 from mismartera_analytics.backtesting.inputs import load_market
 from mismartera_analytics.backtesting.lookahead_decisions import TOLERANCE, Decisions
@@ -37,7 +38,6 @@ from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.orders import orders_of
 from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.calendars.sessions import TradingCalendar
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
 __all__ = ["check_lookahead"]
@@ -62,7 +62,7 @@ def check_lookahead(
     size: float | Literal["all"] | None = None,
     parameters: dict[str, Any] | None = None,
     adjust: Literal["split", "all"] | None = None,
-    calendar: str | TradingCalendar = "NYSE",
+    calendar: CalendarLike = None,
     bars: pd.DataFrame | None = None,
     actions: pd.DataFrame | None = None,
     cuts: int = 16,

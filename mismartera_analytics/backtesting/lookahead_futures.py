@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -178,15 +178,18 @@ def bars_of(
     adjust
         As in `BarStore.read`.
     """
-    times = market.clock
     symbol, row = np.nonzero(~np.isnan(market.fields[3]))
-    labels: Any = times.label[row].astype("datetime64[us]")
+    starts = market.starts_of(symbol, row).astype("datetime64[us]")
+    labels = np.empty(len(row), "datetime64[us]")
+    for number in range(len(market.symbols)):
+        own = symbol == number
+        labels[own] = market.clock_of(number).label[row[own]]
     table = {name: market.fields[place][symbol, row] for place, name in enumerate(FIELDS)}
     frame = frames.BARS.conform(
         pd.DataFrame(
             {
                 "symbol": np.array(market.symbols, object)[symbol],
-                "timestamp": pd.DatetimeIndex(times.start[row].astype("datetime64[us]"), tz="UTC"),
+                "timestamp": pd.DatetimeIndex(starts, tz="UTC"),
                 "session": pd.NaT if market.interval.is_intraday else labels,
                 **table,
             }

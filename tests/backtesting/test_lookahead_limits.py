@@ -338,3 +338,39 @@ def test_what_is_shifted_from_later_is_always_found(check, column, chain, ahead,
     report = check(weights=scores, seed=seed)
     assert report.status == "looks ahead", report
     assert report.findings["bars_ahead"].tolist() == [ahead]
+
+
+# Several calendars
+
+
+def test_markets_of_several_calendars(nyse, tokyo):
+    calendars = {"SPY": nyse, "7203": tokyo}
+    parts = []
+    for number, (symbol, calendar) in enumerate(calendars.items()):
+        sessions = calendar.sessions("2025-01-02", "2025-03-31")
+        close = 50.0 + 10.0 * np.sin(np.arange(len(sessions)) * (1.0 + number))
+        times = sessions["regular_open"].dt.tz_convert("UTC").array
+        prices = dict.fromkeys(["open", "high", "low", "close"], close)
+        parts.append(
+            pd.DataFrame(
+                {"symbol": symbol, "timestamp": times, "session": sessions.index, "volume": 1e6}
+            ).assign(**prices)
+        )
+    check = functools.partial(check_lookahead, bars=pd.concat(parts), calendar=calendars, cuts=8)
+
+    class AfterAFall(Strategy):
+        def on_bar(self, ctx):
+            for symbol in ctx.symbols:
+                close = ctx.bars[symbol].close
+                if ctx.bars[symbol].is_here and len(close) > 1 and close[-1] < close[-2]:
+                    ctx.order(symbol, 1)
+
+    def rising(bars, ahead=0):
+        close = closes(bars).ffill()
+        return (close.shift(-ahead) > close.shift(1 - ahead)) * 0.5
+
+    assert check(AfterAFall).clean
+    assert check(weights=rising).clean
+    report = check(weights=functools.partial(rising, ahead=1))
+    assert report.status == "looks ahead"
+    assert set(report.findings["symbol"]) == {"SPY", "7203"}
