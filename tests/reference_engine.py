@@ -151,6 +151,10 @@ class Engine:
             self.decide(number)
         last = self.world.rows[-1].end
         self.expire(self.world.session_of(last))
+        for order in self.book:  # what had no bar in the last session has none to come
+            seen = self.world.rows[max(self.world.bars[order.symbol])].session
+            if seen < self.world.session_of(last) - 1:
+                self.end(order)
         return self.out
 
     # What happens before matching

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.backtesting.clocks import microseconds
 from mismartera_analytics.backtesting.exchanges import CalendarLike, Calendars, calendars_asked
 from mismartera_analytics.backtesting.forms import Instructions
 from mismartera_analytics.backtesting.market import Market, build_market
@@ -76,6 +77,7 @@ def load_market(
             source["made_of"] = [
                 {"interval": name, "version": store.version(name)} for name in made_of.split(", ")
             ]
+        _refuse_renamed(frame, symbols)
         known = corporate_actions(symbols) if actions is None else actions
     else:
         frame = _within(bars, start, end, interval, sessions)
@@ -91,6 +93,24 @@ def _cited(store: BarStore, interval: clock.Interval) -> dict[str, Any]:
         "version": store.version(str(interval)),
         "as_of": clock.utc_now().isoformat(),
     }
+
+
+def _refuse_renamed(frame: pd.DataFrame, symbols: list[str]) -> None:
+    """Refuse a symbol that its company left within the run, and whose bars end there."""
+    from mismartera_analytics.market_data.renames import read_identities
+
+    changes = read_identities(symbols).changes
+    if not changes or frame.empty:
+        return
+    days = microseconds(frame["timestamp"]) // 86_400_000_000
+    for day, old, new in changes:
+        own = days[(frame["symbol"] == old).to_numpy()]
+        if old in symbols and len(own) and own[-1] < day <= days.max():
+            date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
+            raise InvalidInputError(
+                f"symbols: {old!r} became {new!r} on {date}, within the run, and its bars end there; "
+                f"end the run before that day, or name {new!r} from that day on."
+            )
 
 
 def _within(

@@ -75,6 +75,16 @@ class Market:
         """Return the rows as the calendar of a symbol sees them."""
         return self.calendars[self.calendar_of[symbol]] if self.calendars else self.clock
 
+    def last_row_of(self, symbol: int) -> int:
+        """Return the row of a symbol's last bar."""
+        return int(np.flatnonzero(~np.isnan(self.fields[3, symbol]))[-1])
+
+    def is_stale(self, symbol: int) -> bool:
+        """Tell whether a symbol has no bar in the last session of its market that the run saw end."""
+        times = self.clock_of(symbol)
+        last = int(times.sessions_over(times.end[-1:])[0]) - 1
+        return bool(times.session[self.last_row_of(symbol)] < last)
+
     def session_at(self, symbol: int, instant: int) -> int:
         """Return the ordinal of the session to which an order placed at `instant` belongs."""
         return int(self.clock_of(symbol).sessions_at(np.array([instant]))[0])

@@ -54,11 +54,13 @@ class BacktestResult:
 
     def __repr__(self) -> str:
         times = self._market.clock
-        peeking = ", peeking" if self.peeking else ""
+        told = ", peeking" if self.peeking else ""
+        if self.ruined_at is not None:
+            told += f", nothing left on {self.ruined_at:%Y-%m-%d}"
         return (
             f"BacktestResult({self.config['strategy']}, {times.label[0]} to {times.label[-1]}, "
             f"{len(self._numbers.nonzero()[0])} orders, {len(self._simulation.filled)} fills, "
-            f"equity {self._simulation.ledger[:, -1].sum():,.2f}{peeking})"
+            f"equity {self._simulation.ledger[:, -1].sum():,.2f}{told})"
         )
 
     def __str__(self) -> str:
@@ -80,6 +82,23 @@ class BacktestResult:
     def settings(self) -> Settings:
         """The rules of the run."""
         return self._settings
+
+    @property
+    def ruined_at(self) -> pd.Timestamp | None:
+        """When the account's value first came to nothing or less; None where it never did.
+
+        Positions are kept all the same, there is no margin call: what follows is bookkeeping, and
+        returns from then on mean nothing.
+        """
+        values = self._simulation.ledger.sum(axis=0)
+        rows = np.flatnonzero(values <= 0.0)
+        return instants(self._market.clock.end[rows[:1]])[0] if len(rows) else None
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        """Symbols held at the end that had no bar in their last session, valued at their last close."""
+        held = np.flatnonzero(self._simulation.holdings[0])
+        return tuple(self._market.symbols[n] for n in held if self._market.is_stale(int(n)))
 
     @property
     def corporate_actions(self) -> pd.DataFrame:

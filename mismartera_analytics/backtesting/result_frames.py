@@ -156,7 +156,9 @@ def positions_of(market: Market, simulation: Simulation, lots: pd.DataFrame) -> 
             "unrealized_pnl": quantity * price - cost,
             "day_change": quantity * (price - _closes_before(market, held)),
             "currency": CURRENCY,
-            "last_updated": instants(market.clock.end[-1:])[0],
+            "last_updated": instants(
+                market.clock.end[[market.last_row_of(int(number)) for number in held]]
+            ),
         }
     )
     return frames.POSITIONS.conform(table)

@@ -107,6 +107,19 @@ class Simulation:
         """Work through the remaining rows and end what cannot fill any more."""
         self.advance(len(self.market.clock) - 1)
         self._kernel.advance(self._kernel.TO_END, 0, *self._arguments)
+        self._end_stale()
+
+    def _end_stale(self) -> None:
+        """Expire what still works of symbols that had no bar in the last session."""
+        placed = self.placed
+        book = self.working[: int(self.state["working"][0])]
+        works = book[placed["status"][book] == layouts.WORKING]
+        gone = [n for n in np.unique(placed["symbol"][works]) if self.market.is_stale(int(n))]
+        ended = works[np.isin(placed["symbol"][works], gone)]
+        held = self.holdings[0, placed["symbol"][ended]]
+        is_met = (placed["is_target"][ended] == 1) & (placed["size"][ended] == 0.0) & (held == 0.0)
+        placed["status"][ended] = np.where(is_met, layouts.VOID, layouts.EXPIRED)
+        placed["reason"][ended] = layouts.NO_BARS
 
     @property
     def book(self) -> tuple[Any, ...]:
