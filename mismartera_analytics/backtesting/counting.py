@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -20,10 +21,21 @@ from mismartera_analytics.models.database import require_current
 
 if TYPE_CHECKING:
     from mismartera_analytics.backtesting.forms import Instructions
+    from mismartera_analytics.backtesting.market import Market
     from mismartera_analytics.backtesting.result import BacktestResult
+    from mismartera_analytics.backtesting.settings import Settings
     from mismartera_analytics.backtesting.trial_log import TrialRecord
 
-__all__ = ["MAX_FAMILY", "check_family", "count_run", "family_of", "frame_digests", "trial_record"]
+__all__ = [
+    "MAX_FAMILY",
+    "check_family",
+    "count_run",
+    "count_trials",
+    "described_settings",
+    "family_of",
+    "frame_digests",
+    "trial_record",
+]
 
 MAX_FAMILY = 200
 
@@ -85,16 +97,30 @@ def count_run(result: BacktestResult, family: str) -> None:
     family
         As `family_of` gives it.
     """
+    count_trials(family, [trial_record(result)])
+
+
+def count_trials(family: str, records: Sequence[TrialRecord]) -> None:
+    """Record trials of a family; what keeps them from being recorded is said once, as in `count_run`.
+
+    Parameters
+    ----------
+    family
+        As `family_of` gives it.
+    records
+        The trials.
+    """
     from mismartera_analytics.backtesting.trial_log import log_trials
 
     try:
         require_current()
-        log_trials(family, [trial_record(result)])
+        log_trials(family, records)
     except _UNCOUNTED as error:
         cause = (config.settings().database_url, type(error))
         if cause not in _told:
             _told.add(cause)
-            logger.warning("this run was not counted as a trial of %r: %s", family, error)
+            what = "this run was" if len(records) == 1 else f"{len(records):,} runs were"
+            logger.warning("%s not counted as a trial of %r: %s", what, family, error)
 
 
 def trial_record(result: BacktestResult) -> TrialRecord:
@@ -113,7 +139,7 @@ def trial_record(result: BacktestResult) -> TrialRecord:
     """
     from mismartera_analytics.backtesting.trial_log import TrialRecord, headline
 
-    settings = {name: value for name, value in result.config.items() if name not in _NOT_SETTINGS}
+    settings = _kept(result.config)
     strategy = result.instructions.strategy
     return TrialRecord(
         parameters=result.config["parameters"],
@@ -122,6 +148,30 @@ def trial_record(result: BacktestResult) -> TrialRecord:
         code_hash=None if strategy is None else code_hash(strategy),
         result=headline(result.returns),
     )
+
+
+def described_settings(
+    market: Market, settings: Settings, source: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings that `trial_record` notes of a strategy's run, before it is run.
+
+    Parameters
+    ----------
+    market, settings, source
+        As in `run.run_on`.
+
+    Returns
+    -------
+    dict
+        JSON values.
+    """
+    from mismartera_analytics.backtesting.run import described_run
+
+    return _kept(described_run(market, settings, source))
+
+
+def _kept(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in _NOT_SETTINGS}
 
 
 def frame_digests(instructions: Instructions) -> dict[str, Any]:

@@ -76,6 +76,12 @@ class Job:
         """The subject's name."""
         return str(getattr(self.subject, "__name__", type(self.subject).__name__))
 
+    def all_parameters(self, combination: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a run of one combination; of a strategy all that it has."""
+        subject: Any = self.subject
+        defaults = subject.defaults() if self.is_strategy else {}
+        return {**defaults, **self.base, **combination}
+
     def instructions(self, parameters: Mapping[str, Any]) -> Instructions:
         """Return one combination in the form that `backtest` takes."""
         chosen = {**self.base, **parameters}

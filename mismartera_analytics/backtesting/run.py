@@ -32,7 +32,7 @@ from mismartera_analytics.backtesting.strategy import Strategy
 if TYPE_CHECKING:
     from mismartera_analytics.backtesting.simulation import Simulation
 
-__all__ = ["backtest", "run_on"]
+__all__ = ["backtest", "described_run", "run_on"]
 
 _FREE = NoCommission()
 _UNPAID = BorrowRate()
@@ -257,21 +257,25 @@ def run_on(
     StrategyError
         If the strategy raises; its state is kept on the error.
     """
-    config = {
-        **instructions.described(),
+    config = {**instructions.described(), **described_run(market, settings, source or {})}
+    kept = instructions.again()
+    simulation = _simulated(market, instructions, settings)
+    simulation.finish()
+    return BacktestResult(config, market, simulation, kept, settings)
+
+
+def described_run(market: Market, settings: Settings, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a run, but for what it trades, as JSON values."""
+    return {
         "symbols": list(market.symbols),
         "start": str(market.clock.label[0]),
         "end": str(market.clock.label[-1]),
         "interval": str(market.interval),
         "data": {},
         "calendar": "",
-        **(source or {}),
+        **source,
         **settings.described(),
     }
-    kept = instructions.again()
-    simulation = _simulated(market, instructions, settings)
-    simulation.finish()
-    return BacktestResult(config, market, simulation, kept, settings)
 
 
 def _simulated(market: Market, instructions: Instructions, settings: Settings) -> Simulation:

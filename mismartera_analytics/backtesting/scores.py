@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.backtesting.simulation import Simulation
 
 __all__ = [
+    "EQUITY",
     "SCORES",
     "SHOWN",
     "closed_trades",
@@ -36,6 +37,7 @@ SHOWN = (
 SCORES = (*SHOWN, "sessions", "sharpe", "skew", "kurtosis")
 """Columns of a row of scores; the last four, of single sessions, are what statistics of trials need."""
 
+EQUITY = SCORES.index("equity")
 _COUNTS = ("fills", "trades", "sessions")
 _SHORT = {"sharpe": "sharpe_ratio", "sortino": "sortino_ratio"}
 
@@ -69,7 +71,7 @@ def scores(values: Floats, counts: Floats, *, cash: float, periods: float | None
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = values / before - 1.0
     table = np.full((len(values), len(SCORES)), np.nan)
-    table[:, SCORES.index("equity")] = values[:, -1]
+    table[:, EQUITY] = values[:, -1]
     for number, name in enumerate(("fills", "trades")):
         table[:, SCORES.index(name)] = counts[:, number]
     table[:, SCORES.index("sessions")] = returns.shape[1]

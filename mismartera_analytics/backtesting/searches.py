@@ -31,7 +31,7 @@ from mismartera_analytics.backtesting.signals import size_of
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
-__all__ = ["Place", "RunIn", "Search", "prepared_search", "scored", "settings_of", "table_of"]
+__all__ = ["Place", "RunIn", "Search", "batches_of", "prepared_search", "settings_of", "table_of"]
 
 Floats = NDArray[np.float64]
 RunIn = Literal["threads", "processes"]
@@ -181,21 +181,12 @@ def settings_of(rules: Mapping[str, Any]) -> Settings:
     return Settings(**rules)
 
 
-def scored(
-    job: Job, grid: Grid, places: NDArray[np.int64], executor: Executor, *, batch: int | None = None
-) -> Iterator[tuple[Batch, Floats]]:
-    """Run the combinations at `places` of a grid; yield batches with their scores as they come.
-
-    Each row of scores is (`SCORES`,).
-    """
-    size = batch or max(1, min(_BATCH, len(places) // (8 * processors())))
-
-    def batches() -> Iterator[Batch]:
-        for first in range(0, len(places), size):
-            chosen = places[first : first + size]
-            yield Batch(chosen, [grid[int(place)] for place in chosen])
-
-    return executor.run(job, batches())
+def batches_of(grid: Grid, places: NDArray[np.int64], size: int | None = None) -> Iterator[Batch]:
+    """Yield the combinations at `places` of a grid in batches, by default small ones."""
+    step = size or max(1, min(_BATCH, len(places) // (8 * processors())))
+    for first in range(0, len(places), step):
+        chosen = places[first : first + step]
+        yield Batch(chosen, [grid[int(place)] for place in chosen])
 
 
 def table_of(count: int) -> Floats:

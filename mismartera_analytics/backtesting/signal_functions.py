@@ -22,7 +22,7 @@ SignalFunction = Callable[..., Any]
 """Takes `SignalBars` and parameters by name; returns entries and exits, and those of short
 positions where there are any: booleans of shape (n,)."""
 
-_ROOM = 96 * 2**20
+_ROOM = 64 * 2**20
 """Bytes of indicators kept for the combinations to come; beyond it they are computed each time."""
 
 

@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.backtesting.counting import check_family
 from mismartera_analytics.backtesting.exchanges import CalendarLike
 from mismartera_analytics.backtesting.grids import Condition
+from mismartera_analytics.backtesting.scores import EQUITY
+from mismartera_analytics.backtesting.search_log import SearchLog
 from mismartera_analytics.backtesting.searches import (
     Place,
     RunIn,
+    batches_of,
     prepared_search,
-    scored,
     table_of,
 )
 from mismartera_analytics.backtesting.signal_functions import SignalFunction
@@ -23,6 +26,9 @@ from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.sweep_result import SweepResult, frame_of
 
 __all__ = ["sweep"]
+
+_READ = 1_000
+"""Combinations that are looked for in the log at a time."""
 
 
 def sweep(
@@ -44,6 +50,9 @@ def sweep(
     run_in: RunIn | None = None,
     workers: int | None = None,
     client: Any = None,
+    family: str | None = None,
+    count: bool = True,
+    resume: bool = False,
     **rules: Any,
 ) -> SweepResult:
     """Run a strategy with many combinations of parameters on the same bars.
@@ -81,6 +90,14 @@ def sweep(
         How many; by default as many as there are processors.
     client
         A `distributed.Client`: its workers do the work.
+    family
+        Strategy family in which the combinations are counted as trials, see `trials`: by default the
+        name of the class or the function. They are written in batches as they come.
+    count
+        False leaves them out of the trials.
+    resume
+        Whether combinations that are among the family's trials already are taken from there: the same
+        parameters, rules, bars and code. So a sweep that was interrupted goes on where it was.
     **rules
         Every other rule of `backtest`: ``cash``, ``commission``, ``slippage``, ``fill`` and so on.
 
@@ -116,11 +133,23 @@ def sweep(
         most=max_combinations, interval=interval, calendar=calendar, bars=bars, actions=actions,
         size=size, rules=rules,
     )  # fmt: skip
+    named = search.job.name if family is None else family
+    check_family(named)
+    executor = place.executor(search.job)
+    log = SearchLog(search.job, named, search.source) if count or resume else None
     table = table_of(len(search.grid))
-    places = np.arange(len(search.grid))
-    for batch, rows in scored(search.job, search.grid, places, place.executor(search.job)):
-        table[batch.places] = rows
+    if log is not None and resume:
+        for batch in batches_of(search.grid, np.arange(len(search.grid)), _READ):
+            table[batch.places] = log.found(batch.combinations)
+    places = np.flatnonzero(np.isnan(table[:, EQUITY]))
+    try:
+        for batch, rows in executor.run(search.job, batches_of(search.grid, places)):
+            table[batch.places] = rows
+            if log is not None and count:
+                log.add(batch, rows)
+    finally:
+        if log is not None:
+            log.flush()
     return SweepResult(
-        frame_of(search.grid, table), search.job.name, len(places), search.grid, search.job,
-        search.source,
-    )  # fmt: skip
+        frame_of(search.grid, table), named, len(places), search.grid, search.job, search.source
+    )

@@ -1,0 +1,88 @@
+"""The trials of a search: logged in batches as they come, and found again after an interruption."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mismartera_analytics.backtesting.counting import count_trials, described_settings
+from mismartera_analytics.backtesting.executors import Batch
+from mismartera_analytics.backtesting.fingerprints import code_hash
+from mismartera_analytics.backtesting.jobs import Job
+from mismartera_analytics.backtesting.scores import SCORES
+from mismartera_analytics.backtesting.trial_log import TrialRecord, logged_results
+
+__all__ = ["SearchLog"]
+
+Floats = NDArray[np.float64]
+_EVERY = 1.0
+"""Seconds between transactions: what a sudden end can cost."""
+_AT_ONCE = 2_000
+
+
+class SearchLog:
+    """Writes the trials of a search, and reads those of one that was interrupted.
+
+    Parameters
+    ----------
+    job
+        The work.
+    family
+        In which the trials count.
+    source
+        Of the bars and the calendar, as a run's configuration has it.
+    """
+
+    def __init__(self, job: Job, family: str, source: Mapping[str, Any]) -> None:
+        self._job = job
+        self._family = family
+        self._settings = {
+            **described_settings(job.market, job.settings, source),
+            **({} if job.is_strategy else {"size": job.size}),
+        }
+        self._data = {"digest": job.market.digest(), **source.get("data", {})}
+        self._code = code_hash(job.subject)
+        self._waiting: list[TrialRecord] = []
+        self._written = time.monotonic()
+
+    def found(self, combinations: Sequence[Mapping[str, Any]]) -> Floats:
+        """Return the scores of combinations that are in the log: (n, scores), all NaN where not.
+
+        Raises
+        ------
+        DatabaseNotReadyError, DatabaseUnreachableError
+            If there is no log to read.
+        """
+        records = [self._record(combination, {}) for combination in combinations]
+        table = np.full((len(records), len(SCORES)), np.nan)
+        for number, known in enumerate(logged_results(self._family, records)):
+            if known is not None and set(known) >= set(SCORES):
+                row = [known[name] for name in SCORES]
+                table[number] = [math.nan if value is None else value for value in row]
+        return table
+
+    def add(self, batch: Batch, rows: Floats) -> None:
+        """Take the scores of a batch; every second what was taken is written."""
+        for combination, row in zip(batch.combinations, rows.tolist(), strict=True):
+            named = zip(SCORES, row, strict=True)
+            result = {name: value if math.isfinite(value) else None for name, value in named}
+            self._waiting.append(self._record(combination, result))
+        is_due = time.monotonic() - self._written > _EVERY
+        if is_due or len(self._waiting) >= _AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was taken."""
+        if self._waiting:
+            count_trials(self._family, self._waiting)
+        self._waiting = []
+        self._written = time.monotonic()
+
+    def _record(self, combination: Mapping[str, Any], result: Mapping[str, Any]) -> TrialRecord:
+        parameters = self._job.all_parameters(combination)
+        return TrialRecord(parameters, self._data, self._settings, self._code, result)
