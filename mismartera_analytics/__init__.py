@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.backtesting.strategy import Strategy as Strategy
     from mismartera_analytics.backtesting.sweeps import sweep as sweep
     from mismartera_analytics.backtesting.trial_log import trials as trials
+    from mismartera_analytics.backtesting.walking import walk_forward as walk_forward
     from mismartera_analytics.calendars.lookup import trading_calendar as trading_calendar
     from mismartera_analytics.calendars.lookup import trading_sessions as trading_sessions
     from mismartera_analytics.config import configure as configure
@@ -89,6 +90,7 @@ _HOMES = {
     "trading_calendar": "calendars.lookup",
     "trading_sessions": "calendars.lookup",
     "trials": "backtesting.trial_log",
+    "walk_forward": "backtesting.walking",
     "wash_sales": "queries.taxes",
 }
 

@@ -115,9 +115,7 @@ class InProcesses:
                 yield from self._run(path, pending, lost)
                 if not lost:
                     return
-                for batch in lost:
-                    for single in _singles(batch):
-                        yield single, self._again(path, single)
+                yield from self._carefully(path, _singles(lost))
 
     def _run(
         self, path: Path, batches: Iterator[Batch], lost: list[Batch]
@@ -142,22 +140,29 @@ class InProcesses:
         finally:
             pool.shutdown(wait=True, kill_workers=True)
 
-    def _again(self, path: Path, single: Batch) -> Floats:
+    def _carefully(self, path: Path, singles: Iterator[Batch]) -> Iterator[tuple[Batch, Floats]]:
+        """Run one combination at a time, so that whoever kills the worker is known."""
         from concurrent.futures.process import BrokenProcessPool
 
         from loky import ProcessPoolExecutor
 
-        for _ in range(_TRIES - 1):
-            pool = ProcessPoolExecutor(1, timeout=None)
-            try:
-                rows: Floats = pool.submit(_rows_from_file, str(path), single.combinations).result()
-            except BrokenProcessPool:
-                continue
-            else:
-                return rows
-            finally:
-                pool.shutdown(wait=True, kill_workers=True)
-        raise _died(single)
+        pool = None
+        for single in singles:
+            rows = None
+            for _ in range(_TRIES - 1):
+                pool = pool or ProcessPoolExecutor(1, timeout=None)
+                future = pool.submit(_rows_from_file, str(path), single.combinations)
+                try:
+                    rows = future.result()
+                    break
+                except BrokenProcessPool:
+                    pool.shutdown(wait=True, kill_workers=True)
+                    pool = None
+            if rows is None:
+                raise _died(single)
+            yield single, rows
+        if pool is not None:
+            pool.shutdown(wait=True)
 
 
 class InDask:
@@ -182,9 +187,6 @@ class InDask:
 
     def run(self, job: Job, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Floats]]:
         """Yield each batch with its scores, as they come."""
-        from distributed import wait
-
-        _waited: Any = wait
         payload = packed(job)
         shared = self._share(payload)
         under_way: dict[Any, tuple[Batch, int]] = {}
@@ -198,8 +200,7 @@ class InDask:
                     under_way[self._submit(shared, batch)] = batch, 1
             if not under_way:
                 return
-            done = _waited(list(under_way), return_when="FIRST_COMPLETED").done
-            for future in done:
+            for future in self._done(list(under_way)):
                 batch, tries = under_way.pop(future)
                 rows = self._rows(future, batch)
                 if rows is not None:
@@ -209,6 +210,13 @@ class InDask:
                 else:
                     shared = self._share(payload)
                     under_way[self._submit(shared, batch)] = batch, tries + 1
+
+    def _done(self, under_way: list[Any]) -> Any:
+        from distributed import wait
+
+        waited: Any = wait
+        with self._client.as_current():
+            return waited(under_way, return_when="FIRST_COMPLETED").done
 
     def _share(self, payload: bytes) -> Any:
         """Put the job on every worker: a copy outlives the worker that dies."""
@@ -232,9 +240,10 @@ class InDask:
         return rows
 
 
-def _singles(batch: Batch) -> Iterator[Batch]:
-    for place, combination in zip(batch.places, batch.combinations, strict=True):
-        yield Batch(np.array([place]), [combination])
+def _singles(batches: Sequence[Batch]) -> Iterator[Batch]:
+    for batch in batches:
+        for place, combination in zip(batch.places, batch.combinations, strict=True):
+            yield Batch(np.array([place]), [combination])
 
 
 def _died(batch: Batch) -> WorkerError:

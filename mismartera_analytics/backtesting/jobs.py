@@ -58,6 +58,8 @@ class Job:
         Parameters that stay as they are.
     market, settings, size
         As in `backtest`.
+    periods
+        Sessions a year; counted from the market's when not given.
     """
 
     subject: Subject
@@ -65,6 +67,7 @@ class Job:
     market: Market
     settings: Settings
     size: Any = None
+    periods: float | None = None
 
     @property
     def is_strategy(self) -> bool:
@@ -140,7 +143,7 @@ class Runner:
         self.job = job
         self._board = SignalBoard(job.market)
         self._ends = session_ends(job.market.clock)
-        self._periods = sessions_a_year(job.market.clock)
+        self._periods = job.periods or sessions_a_year(job.market.clock)
 
     def rows(self, batch: Sequence[Mapping[str, Any]]) -> Floats:
         """Return the scores of a batch of combinations: (batch, scores).

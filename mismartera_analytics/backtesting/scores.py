@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EQUITY",
+    "LOWER_IS_BETTER",
     "SCORES",
     "SHOWN",
+    "best_place",
     "closed_trades",
     "column_of",
     "scores",
@@ -39,6 +41,7 @@ SCORES = (*SHOWN, "sessions", "sharpe", "skew", "kurtosis")
 
 EQUITY = SCORES.index("equity")
 _COUNTS = ("fills", "trades", "sessions")
+LOWER_IS_BETTER = ("volatility",)
 _SHORT = {"sharpe": "sharpe_ratio", "sortino": "sortino_ratio"}
 
 
@@ -143,6 +146,13 @@ def column_of(name: str, allowed: tuple[str, ...], argument: str) -> str:
             f"Allowed: {', '.join(allowed)}."
         )
     return full
+
+
+def best_place(values: Floats, column: str) -> int | None:
+    """Return where the best value of a column stands, of equals the first; None without values."""
+    if np.isnan(values).all():
+        return None
+    return int(np.nanargmin(values) if column in LOWER_IS_BETTER else np.nanargmax(values))
 
 
 def typed(table: Floats) -> dict[str, NDArray[Any]]:

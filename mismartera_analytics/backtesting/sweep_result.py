@@ -14,15 +14,19 @@ from mismartera_analytics.backtesting.grids import Grid
 from mismartera_analytics.backtesting.jobs import Job
 from mismartera_analytics.backtesting.result import BacktestResult
 from mismartera_analytics.backtesting.run import run_on
-from mismartera_analytics.backtesting.scores import SHOWN, column_of, typed
+from mismartera_analytics.backtesting.scores import (
+    LOWER_IS_BETTER,
+    SHOWN,
+    best_place,
+    column_of,
+    typed,
+)
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["SweepResult", "best_place"]
-
-LOWER_IS_BETTER = ("volatility",)
+__all__ = ["SweepResult", "frame_of"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,10 @@ class SweepResult:
         """
         column = column_of(by, SHOWN, "by")
         place = best_place(self.frame[column].to_numpy(dtype=np.float64), column)
+        if place is None:
+            raise InvalidInputError(
+                f"by={by!r}: no combination has a value; the record may be too short for it."
+            )
         return dict(self._grid[place])
 
     def result(self, parameters: Mapping[str, Any] | None = None, **named: Any) -> BacktestResult:
@@ -143,21 +151,6 @@ class SweepResult:
             index=y, columns=x, values=column, aggfunc="min" if lowest else "max", dropna=False
         )
         return grid_heatmap(table, value=column)
-
-
-def best_place(values: NDArray[np.float64], column: str) -> int:
-    """Return where the best value stands; of equals the first.
-
-    Raises
-    ------
-    InvalidInputError
-        If no value is known.
-    """
-    if np.isnan(values).all():
-        raise InvalidInputError(
-            f"by={column!r}: no combination has a value; the record may be too short for it."
-        )
-    return int(np.nanargmin(values) if column in LOWER_IS_BETTER else np.nanargmax(values))
 
 
 def frame_of(grid: Grid, table: NDArray[np.float64]) -> pd.DataFrame:
