@@ -230,7 +230,7 @@ class Runner:
             and isinstance(settings.slippage, (NoSlippage, BasisPoints, HalfSpread))
             and len(market.symbols) == 1
             and len(market.actions) == 0
-            and bool((market.clock.flags & layouts.REGULAR).all())
+            and bool((self._fresh.times.flags & layouts.REGULAR).all())
             and int(self._templates["sizing"][0]) == layouts.ALL_CASH
         )
 

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from mismartera_analytics.backtesting.clocks import Clock
 from mismartera_analytics.backtesting.market import Actions, Market
 
 __all__ = ["part_of"]
@@ -36,14 +37,12 @@ def part_of(market: Market, first: int, last: int) -> Market:
     """
     if not 0 <= first < last <= len(market.clock):
         raise IndexError(f"rows {first} to {last} of {len(market.clock)}")
-    times = dataclasses.replace(
-        market.clock, **{name: getattr(market.clock, name)[first:last] for name in _BY_ROW}
-    )
     actions = market.actions
     inside = (actions.row > first) & (actions.row < last)
     return dataclasses.replace(
         market,
-        clock=times,
+        clock=_rows_of(market.clock, first, last),
+        calendars=tuple(_rows_of(times, first, last) for times in market.calendars),
         fields=np.ascontiguousarray(market.fields[:, :, first:last]),
         actions=Actions(
             row=actions.row[inside] - first,
@@ -53,3 +52,8 @@ def part_of(market: Market, first: int, last: int) -> Market:
             amount=actions.amount[inside],
         ),
     )
+
+
+def _rows_of(times: Clock, first: int, last: int) -> Clock:
+    rows = {name: getattr(times, name)[first:last] for name in _BY_ROW}
+    return dataclasses.replace(times, **rows)

@@ -68,7 +68,8 @@ def scores(values: Floats, counts: Floats, *, cash: float, periods: float | None
     -------
     numpy.ndarray
         (runs, scores) as `SCORES`; NaN where a metric is not defined. A run whose account was worth
-        nothing or less at a session's end has no returns afterwards and no metrics.
+        nothing or less at a session's end has no returns afterwards and no metrics, and neither has
+        one whose returns no metric takes, such as more than 100% in half of the sessions.
     """
     before = np.concatenate([np.full((len(values), 1), cash), values[:, :-1]], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -80,10 +81,24 @@ def scores(values: Floats, counts: Floats, *, cash: float, periods: float | None
     table[:, SCORES.index("sessions")] = returns.shape[1]
     known = np.flatnonzero(np.isfinite(returns).all(axis=1) & (before > 0).all(axis=1))
     if len(known):
-        # One run a column, each column contiguous: then its sums are those of the run alone.
-        for name, column in _metrics(np.ascontiguousarray(returns[known]).T, periods).items():
-            table[known, SCORES.index(name)] = column
+        _fill_in(table, known, returns, periods)
     return table
+
+
+def _fill_in(
+    table: Floats, runs: NDArray[np.int64], returns: Floats, periods: float | None
+) -> None:
+    """Write the metrics of runs; where one's returns are refused, as prices are, it has none."""
+    try:
+        # One run a column, each column contiguous: then its sums are those of the run alone.
+        found = _metrics(np.ascontiguousarray(returns[runs]).T, periods)
+    except InvalidInputError:
+        if len(runs) > 1:
+            for run in runs:
+                _fill_in(table, np.array([run]), returns, periods)
+        return
+    for name, column in found.items():
+        table[runs, SCORES.index(name)] = column
 
 
 def _metrics(returns: Floats, periods: float | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mismartera_analytics import clock
 from mismartera_analytics.backtesting.counting import check_family
+from mismartera_analytics.backtesting.exchanges import CalendarLike
 from mismartera_analytics.backtesting.grids import Condition
 from mismartera_analytics.backtesting.jobs import Job
 from mismartera_analytics.backtesting.market_parts import part_of
@@ -40,7 +41,6 @@ from mismartera_analytics.backtesting.splits import Mode, Split, walk_forward_sp
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.walk_forward_result import SHOWN_OF_BOTH, WalkForwardResult
 from mismartera_analytics.backtesting.warming import run_from
-from mismartera_analytics.calendars.sessions import TradingCalendar
 
 __all__ = ["walk_forward"]
 
@@ -66,7 +66,7 @@ def walk_forward(
     max_combinations: int = 10_000,
     size: float | Literal["all"] | None = None,
     interval: str = "1d",
-    calendar: str | TradingCalendar = "NYSE",
+    calendar: CalendarLike = None,
     bars: pd.DataFrame | None = None,
     actions: pd.DataFrame | None = None,
     run_in: RunIn | None = None,
