@@ -82,9 +82,12 @@ class Clock:
 
         An order placed at or after its session's close belongs to the next one.
         """
-        if self.orders_wait_for_opens:
-            return np.searchsorted(self.opens, instants, side="left").astype(np.int64)
-        return self.sessions_over(instants)
+        return np.searchsorted(self.session_bounds, instants, side="right").astype(np.int64)
+
+    @property
+    def session_bounds(self) -> Int64s:
+        """First instant of each ordinal at which an order belongs to a later session [us]."""
+        return self.opens + 1 if self.orders_wait_for_opens else self.closes
 
     def sessions_over(self, instants: Int64s) -> Int64s:
         """Return how many sessions are over at `instants`."""

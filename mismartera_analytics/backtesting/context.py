@@ -84,8 +84,10 @@ class Context:
     @property
     def equity(self) -> float:
         """Cash and positions at their last closes [currency]."""
-        if self._moment is None and self._simulation.state["row"][0] <= self.row:
-            self._simulation.advance(self.row)
+        if self._moment is None:
+            if self._simulation.state["row"][0] <= self.row:
+                self._simulation.advance(self.row)
+            return float(self._simulation.ledger[:, self.row].sum())
         units, closes = self._simulation.holdings[:2]
         return self.cash + float(units @ closes)
 

@@ -49,7 +49,14 @@ def run_strategy(
     """
     context = context_type(market, simulation, settings)
     try:
-        _Loop(strategy, context).run(rows)
+        loop = _Loop(strategy, context)
+        if settings.compile:
+            from mismartera_analytics.backtesting.compiled.driver import CompiledLoop
+
+            most = len(market.clock)
+            CompiledLoop(strategy, context, loop._tell_splits).run(min(rows or most, most))
+        else:
+            loop.run(rows)
     except Exception as error:
         if isinstance(error, StrategyError):
             raise
@@ -127,7 +134,7 @@ class _Loop:
 
     def _tell_splits(self, row: int) -> None:
         actions = self._simulation.actions
-        while self._action_rows[self._actions_told] == row:
+        while 0 <= self._action_rows[self._actions_told] <= row:
             number = self._actions_told
             self._actions_told += 1
             ratio = float(actions["ratio"][number])

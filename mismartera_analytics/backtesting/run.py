@@ -70,6 +70,7 @@ def backtest(
     delay: int = 0,
     calendar: CalendarLike = None,
     seed: int = 0,
+    compile: bool = False,
     bars: pd.DataFrame | None = None,
     actions: pd.DataFrame | None = None,
     family: str | None = None,
@@ -137,6 +138,9 @@ def backtest(
         exchange. By default what is recorded of the instruments, else NYSE.
     seed
         Of ``ctx.random``.
+    compile
+        Whether the strategy's `on_bar` is compiled by Numba, which takes some seconds once a process
+        and gives the same answers; see `Strategy`.
     bars, actions
         Frames as `frames.BARS` and `frames.CORPORATE_ACTIONS` to run on, instead of the bar store and
         the recorded actions.
@@ -181,6 +185,7 @@ def backtest(
         interest=interest,
         delay=delay,
         seed=seed,
+        compile=compile,
     )
     instructions = Instructions(
         strategy=prepared(strategy, parameters),

@@ -57,6 +57,7 @@ class Settings:
     interest: Interest = field(default_factory=InterestRates)
     delay: int = 0
     seed: int = 0
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if not (isinstance(self.cash, (int, float)) and 0 < self.cash < math.inf):

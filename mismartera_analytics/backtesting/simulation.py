@@ -86,6 +86,11 @@ class Simulation:
         more = len(self.orders) + len(self.market.symbols)
         self._allocate(np.concatenate([self.orders, np.zeros(more, layouts.ORDER)]))
 
+    def reserve(self, room: int) -> None:
+        """Make room for at least so many more orders."""
+        while len(self.orders) - int(self.state[0]["orders"]) < room:
+            self.grow()
+
     def place(self, order: tuple[Any, ...]) -> int:
         """Append one order, its fields in the layout's sequence; return its number."""
         number = int(self.state[0]["orders"])

@@ -16,6 +16,16 @@ __all__ = ["Strategy"]
 class Strategy:
     """Base of strategies: class attributes are parameters, methods are called as the run goes on.
 
+    With ``backtest(..., compile=True)`` Numba compiles `on_bar`, once a process and for some seconds,
+    and the run goes at the kernel's speed with the same answers. `on_start` stays plain Python.
+    `on_bar` can use numbers, NumPy arrays, functions compiled by ``numba.njit``, what `on_start` left
+    in attributes (numbers, which it may change; arrays, indicators, symbols, and tuples or lists of
+    them), and of its context ``bars, buy, cancel, cash, close, equity, position, row, sell, symbols,
+    target_percent``. Anything else is refused with its line, and so are the other calls (`on_fill`,
+    `on_session_open`, `on_session_close`). An attribute keeps the kind of number that it had after
+    `on_start`, and an order that breaks a rule is refused at the end of its bar. NumPy's own sums and
+    means may differ in the last bits from uncompiled ones; indicators do not.
+
     Parameters
     ----------
     **parameters

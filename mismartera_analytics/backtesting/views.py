@@ -159,6 +159,11 @@ class Indicator:
         return f"Indicator({self._bars.symbol!r}, {len(self)} values, last {self[-1]:g})"
 
     @property
+    def symbol(self) -> str:
+        """Of whose bars it is made."""
+        return self._bars.symbol
+
+    @property
     def values(self) -> Floats:
         """All values so far, read-only."""
         return self._values[: len(self._bars)]

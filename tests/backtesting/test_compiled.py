@@ -1,0 +1,186 @@
+"""Compiled strategies answer as uncompiled ones, to the bit, and refuse what cannot be compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mismartera_analytics.backtesting.indicators import atr, sma
+from mismartera_analytics.backtesting.run import backtest
+from mismartera_analytics.backtesting.strategy import Strategy
+from mismartera_analytics.errors import StrategyError
+from tests.backtesting.test_reference import run
+from tests.backtesting.worlds import rules, scenes
+
+
+class OneSymbol(Strategy):
+    """Does something else at each bar, as a plan says, and remembers what it saw."""
+
+    plan = np.zeros(40, np.int64)
+    notes = np.zeros(40)
+    target = 0.5
+
+    def on_start(self, ctx):
+        self.average = ctx.indicator(sma, window=2)
+        self.range = ctx.indicator(atr, window=2)
+        self.latest = -1
+        self.seen = 0.0
+        self.is_done = False
+
+    def on_bar(self, ctx):
+        step = self.plan[ctx.row]
+        close = ctx.bars.close[-1]
+        if step == 1:
+            self.latest = ctx.buy()
+        elif step == 2:
+            self.latest = ctx.buy(quantity=3)
+        elif step == 3:
+            self.latest = ctx.buy(None, 2, price=close - 0.5, time_in_force="GTC")
+        elif step == 4:
+            self.latest = ctx.sell(quantity=1, stop_price=close - 1.0, time_in_force="GTC")
+        elif step == 5:
+            ctx.sell()
+        elif step == 6:
+            ctx.target_percent(self.target)
+        elif step == 7 and self.latest >= 0:
+            self.is_done = ctx.cancel(self.latest)
+        elif step == 8:
+            ctx.close(time_in_force="CLS")
+        elif step == 9:
+            self.latest = ctx.buy(percent=0.25, price=close + 0.5, stop_price=close)
+        elif step == 10:
+            ctx.buy(quantity=self.latest)
+        if self.average[-1] > close:
+            self.seen += ctx.equity - ctx.cash
+        if not math.isnan(self.range[-1]):
+            self.seen += self.range[-1] * ctx.position()
+        older = self.average[-9 if step else -1]
+        self.notes[ctx.row] = self.seen + ctx.bars.close[0] + len(ctx.bars) + older
+
+
+class SeveralSymbols(Strategy):
+    """Buys and sells symbols by their averages."""
+
+    plan = np.zeros(40, np.int64)
+    notes = np.zeros(40)
+
+    def on_start(self, ctx):
+        self.averages = [(s, ctx.indicator(sma, symbol=s, window=2)) for s in ctx.symbols]
+        self.seen = 0.0
+
+    def on_bar(self, ctx):
+        step = self.plan[ctx.row]
+        for symbol, average in self.averages:
+            bars = ctx.bars[symbol]
+            if not bars.is_here or len(bars) < 2:
+                continue
+            if bars.close[-1] > average[-1]:
+                ctx.target_percent(symbol, 1 / len(ctx.symbols))
+            elif ctx.position(symbol) > 0 and step % 2 == 0:
+                ctx.close(symbol)
+            elif symbol == ctx.symbols[-1]:
+                ctx.buy(symbol, 1, price=bars.close[-2])
+            self.seen += bars.volume[0] + bars.high[-1]
+        self.notes[ctx.row] = self.seen
+        if step == 10:
+            ctx.buy("AAA", 0)
+        elif ctx.bars["AAA"].is_here and step == 9:
+            ctx.sell("AAA", quantity=1)
+
+
+def outcome(strategy_type, plan, is_compiled, scene, rule, nyse):
+    """Run, and return all that must be the same."""
+    notes = np.zeros(40)
+    strategy = strategy_type(plan=np.array(plan), notes=notes)
+    try:
+        result = run(scene, rule, nyse, strategy=strategy, compile=is_compiled)
+    except StrategyError as error:
+        # compiled, the bar at which an order is refused is worked through to its end
+        row = error.context.row
+        return str(error), row, len(error.context._simulation.placed), notes[:row].tolist()
+    frames = [result.orders, result.fills, result.equity, result.reasons.to_frame()]
+    return [frame.to_csv() for frame in frames], notes.tolist()
+
+
+@pytest.mark.parametrize("strategy_type", [OneSymbol, SeveralSymbols])
+@settings(deadline=None, max_examples=40)
+@given(data=st.data(), rule=rules, plan=st.lists(st.integers(0, 10), min_size=40, max_size=40))
+def test_compiled_is_the_same_to_the_bit(nyse, strategy_type, data, rule, plan):
+    scene = data.draw(scenes(nyse, symbols=1 if strategy_type is OneSymbol else 3))
+    plain, compiled = (
+        outcome(strategy_type, plan, is_compiled, scene, rule, nyse)
+        for is_compiled in (False, True)
+    )
+    assert repr(plain) == repr(compiled)
+
+
+def refused(strategy_type, bars, nyse):
+    with pytest.raises(StrategyError) as caught:
+        backtest(strategy_type, bars=bars, calendar=nyse, compile=True)
+    return str(caught.value)
+
+
+def test_what_cannot_be_compiled_is_refused_with_its_line(nyse, days):
+    bars = days(*[(10, 12, 9, 11)] * 3)
+
+    class Tells(Strategy):
+        def on_bar(self, ctx):
+            if ctx.row > 0:
+                ctx.now.isoformat()
+
+    line = Tells.on_bar.__code__.co_firstlineno + 2
+    message = refused(Tells, bars, nyse)
+    assert (
+        f"Tells.on_bar cannot be compiled at line {line} (ctx.now.isoformat()): ctx.now" in message
+    )
+    assert "ctx.row is the number of the bar" in message
+
+    class Keeps(Strategy):
+        def on_start(self, ctx):
+            self.book = {"a": 1}
+
+        def on_bar(self, ctx):
+            self.book["a"] = 2
+
+    assert "self.book is a dict; allowed are numbers" in refused(Keeps, bars, nyse)
+
+    class Grows(Strategy):
+        def on_bar(self, ctx):
+            self.entry = 1.0
+
+    assert "self.entry is no attribute that on_start left" in refused(Grows, bars, nyse)
+
+    class Hears(Strategy):
+        def on_fill(self, ctx, fill):
+            pass
+
+    assert "Hears.on_fill cannot be compiled" in refused(Hears, bars, nyse)
+
+
+def test_a_number_does_not_lose_its_fraction_in_silence(nyse, days):
+    class Cuts(Strategy):
+        def on_start(self, ctx):
+            self.entry = 0
+
+        def on_bar(self, ctx):
+            self.entry = ctx.bars.close[-1] + 0.5
+
+    message = refused(Cuts, days(*[(10, 12, 9, 11)] * 3), nyse)
+    assert "self.entry began as a whole number" in message
+    line = Cuts.on_bar.__code__.co_firstlineno + 1
+    assert f"at line {line}" in message
+
+
+def test_reading_before_the_first_bar_is_an_error_not_another_number(nyse, days):
+    class Reads(Strategy):
+        def on_bar(self, ctx):
+            if ctx.bars.close[-3] > 0:
+                ctx.buy()
+
+    for is_compiled in (False, True):
+        with pytest.raises(StrategyError, match=r"IndexError at 2024-01-02 21:00 UTC \(bar 0\)"):
+            backtest(Reads, bars=days(*[(10, 12, 9, 11)] * 3), calendar=nyse, compile=is_compiled)
