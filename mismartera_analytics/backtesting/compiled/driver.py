@@ -147,7 +147,7 @@ def _driver(on_bar: Callable[..., None]) -> tuple[Any, Any]:
     """Return the loop around one `on_bar`, and itself, as Numba compiles them, once a process."""
     from numba import njit
 
-    from mismartera_analytics.backtesting.compiled import methods  # noqa: F401 - registers them
+    from mismartera_analytics.backtesting.compiled import ordering  # noqa: F401 - registers them
     from mismartera_analytics.kernels import fills
 
     advance, through = fills.advance, fills.THROUGH_ROW
