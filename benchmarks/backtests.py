@@ -125,50 +125,76 @@ def compare_strategies(folder: Path, minutes: pd.DataFrame) -> None:
 
 def compare_rebalances(folder: Path, days: pd.DataFrame) -> None:
     """Bring twenty symbols to equal weights at every month's end, with fees."""
-    import mismartera_analytics as ma
-    from mismartera_analytics.backtesting.costs import Proportional
-
     labels = pd.DatetimeIndex(days["session"].unique())
     months = labels.to_period("M")
     last = np.flatnonzero(months[:-1] != months[1:])
-    symbols = sorted(days["symbol"].unique())
-    weights = pd.DataFrame(WEIGHT, index=labels[last], columns=symbols)
-
-    def run(fill: Any, fee: float) -> Any:
-        return ma.backtest(
-            weights=weights, bars=days, cash=CASH, fractional=True, fill=fill,
-            commission=Proportional(fee),
-        )  # fmt: skip
-
+    weights = pd.DataFrame(WEIGHT, labels[last], sorted(days["symbol"].unique()))
     question = f"monthly rebalance of {SYMBOLS} symbols, {SESSIONS:,} sessions, with fees"
-    vectorbt = Peer("vectorbt", folder)
-    dates = [str(label.date()) for label in labels[last + 1]]
-    theirs = vectorbt.ask("monthly", dates, WEIGHT, FEE)
-    found = run("next_open", FEE)
-    require_same(question, answer(found)[0], theirs["equity"])
-    require_same(question, len(found.fills), theirs["fills"])
-    peers.compare(
-        question, ours=timed(lambda: answer(run("next_open", FEE))),
-        theirs=vectorbt.seconds("monthly", dates, WEIGHT, FEE),
-        peer=f"{vectorbt.name}, warm", runs=7, at_least=10.0,
+    opens = [str(label.date()) for label in labels[last + 1]]
+    _rebalance_at_opens(question, Peer("vectorbt", folder), days, weights, opens)
+    closes = [str(label.date()) for label in labels[last]]
+    _rebalance_at_closes(question, Peer("bt", folder), days, weights, closes)
+
+
+def rebalanced(days: pd.DataFrame, weights: pd.DataFrame, *, fill: Any, fee: float) -> Any:
+    """Run the weights from a frame of bars."""
+    import mismartera_analytics as ma
+    from mismartera_analytics.backtesting.costs import Proportional
+
+    return ma.backtest(
+        weights=weights, bars=days, cash=CASH, fractional=True, fill=fill,
+        commission=Proportional(fee),
     )  # fmt: skip
-    vectorbt.close()
-    bt = Peer("bt", folder)
-    dates = [str(label.date()) for label in labels[last]]
-    require_same(
-        question, answer(run("same_close", 0.0))[0],
-        bt.ask("monthly", dates, WEIGHT, 0.0)["equity"],
-    )  # fmt: skip
+
+
+def _rebalance_at_opens(
+    question: str, peer: Peer, days: pd.DataFrame, weights: pd.DataFrame, dates: list[str]
+) -> None:
+    from mismartera_analytics.backtesting.costs import Proportional
+    from mismartera_analytics.backtesting.forms import Instructions
+    from mismartera_analytics.backtesting.run import run_on
+    from mismartera_analytics.backtesting.settings import Settings
+
+    def from_frame() -> Any:
+        return rebalanced(days, weights, fill="next_open", fee=FEE)
+
+    found = from_frame()
+    settings = Settings(cash=CASH, fractional=True, commission=Proportional(FEE))
+
+    def on_market() -> Any:
+        return run_on(found._market, Instructions(weights=weights), settings)
+
+    for begin, told, run in (
+        ("long", "from one frame", from_frame),
+        ("wide", "from arrays that stand: a market here, wide frames there", on_market),
+    ):
+        asked = ("monthly", dates, WEIGHT, FEE, begin)
+        theirs = peer.ask(*asked)
+        require_same(question, answer(run())[0], theirs["equity"])
+        require_same(question, len(found.fills), theirs["fills"])
+        peers.compare(
+            f"{question}, {told}", ours=timed(lambda run=run: answer(run())),
+            theirs=peer.seconds(*asked), peer=f"{peer.name}, warm", runs=9, at_least=10.0,
+        )  # fmt: skip
+    peer.close()
+
+
+def _rebalance_at_closes(
+    question: str, peer: Peer, days: pd.DataFrame, weights: pd.DataFrame, dates: list[str]
+) -> None:
+    def run(fee: float) -> tuple[float, Any]:
+        return answer(rebalanced(days, weights, fill="same_close", fee=fee))
+
+    require_same(question, run(0.0)[0], peer.ask("monthly", dates, WEIGHT, 0.0)["equity"])
     # bt takes the fee of a purchase out of what it buys for, and sells more to raise it.
-    require_same(
-        question, answer(run("same_close", FEE))[0],
-        bt.ask("monthly", dates, WEIGHT, FEE)["equity"], within=1e-3,
-    )  # fmt: skip
+    theirs = peer.ask("monthly", dates, WEIGHT, FEE)["equity"]
+    require_same(question, run(FEE)[0], theirs, within=1e-3)
     peers.compare(
-        f"{question}, at the closes", ours=timed(lambda: answer(run("same_close", FEE))),
-        theirs=bt.seconds("monthly", dates, WEIGHT, FEE), peer=bt.name, runs=3, at_least=200.0,
+        f"{question}, from one frame, at the closes", ours=timed(lambda: run(FEE)),
+        theirs=peer.seconds("monthly", dates, WEIGHT, FEE), peer=peer.name, runs=3,
+        at_least=200.0,
     )  # fmt: skip
-    bt.close()
+    peer.close()
 
 
 def compare_fresh_processes(folder: Path) -> None:
@@ -289,9 +315,8 @@ def main(folder: Path) -> None:
     compare_fresh_processes(folder)
     compare_strategies(folder, minutes)
     compare_rebalances(folder, days)
-    if hasattr(ma, "sweep"):
-        compare_sweeps(folder, minutes)
-        measure_sweep_memory(folder)
+    compare_sweeps(folder, minutes)
+    measure_sweep_memory(folder)
     compare_lengths()
 
 

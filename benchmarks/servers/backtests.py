@@ -1,8 +1,8 @@
 """A peer of ``backtests.py`` in an environment of its own: answers a question a line with its own time.
 
 ``python backtests.py PEER FOLDER`` with the bars of the folder; a question is a JSON list of a name and
-arguments. The time runs from the frame in memory to the last equity and the headline metrics; what a
-peer wants otherwise (names of columns, an index) is made before it, except where it is said.
+arguments. The time runs from the frame in memory to the last equity and the headline metrics; a peer's
+names of columns and its index are made before.
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ def minutes(folder):
     return pd.read_parquet(folder / "minutes.parquet").set_index("timestamp")
 
 
-def days(folder, column):
+def days(folder):
+    """Return the daily bars of all symbols, a row a bar."""
+    return pd.read_parquet(folder / "days.parquet")
+
+
+def wide(table, column):
     """Return one column of the daily bars: sessions by symbols."""
-    table = pd.read_parquet(folder / "days.parquet")
-    return table.pivot_table(index="session", columns="symbol", values=column)
+    return table.pivot(index="session", columns="symbol", values=column)
 
 
 class Vectorbt:
@@ -40,7 +44,8 @@ class Vectorbt:
 
         self.vbt = vectorbt
         self.minutes = minutes(folder)
-        self.close, self.open = days(folder, "close"), days(folder, "open")
+        self.days = days(folder)
+        self.close, self.open = wide(self.days, "close"), wide(self.days, "open")
 
     def sweep(self, fasts, slows, fee):
         """Total returns, Sharpe ratios and drawdowns of every pair, fast ones outermost."""
@@ -64,15 +69,18 @@ class Vectorbt:
 
         return run
 
-    def monthly(self, dates, weight, fee):
-        """Rebalance at the opens of `dates`."""
-        close, vbt = self.close, self.vbt
-        size = np.where(close.index.isin(pd.to_datetime(dates))[:, None], weight, np.nan)
-        size = np.broadcast_to(size, close.shape)
+    def monthly(self, dates, weight, fee, begin):
+        """Rebalance at the opens of `dates`, beginning with one long frame or with two wide ones."""
+        vbt = self.vbt
+        size = np.where(self.close.index.isin(pd.to_datetime(dates))[:, None], weight, np.nan)
+        size = np.broadcast_to(size, self.close.shape)
 
         def run():
+            close, price = self.close, self.open
+            if begin == "long":
+                close, price = wide(self.days, "close"), wide(self.days, "open")
             book = vbt.Portfolio.from_orders(
-                close, size, size_type="targetpercent", price=self.open, group_by=True,
+                close, size, size_type="targetpercent", price=price, group_by=True,
                 cash_sharing=True, call_seq="auto", fees=fee, init_cash=CASH, freq="1D",
             )  # fmt: skip
             return {
@@ -170,20 +178,21 @@ class Bt:
         import bt
 
         self.bt = bt
-        self.close = days(folder, "close")
+        self.days = days(folder)
 
     def monthly(self, dates, weight, fee):
         """Rebalance at the closes of `dates`."""
         bt = self.bt
-        weights = dict.fromkeys(self.close.columns, weight)
 
         def run():
+            close = wide(self.days, "close")
+            weights = dict.fromkeys(close.columns, weight)
             rules = [
                 bt.algos.RunOnDate(*dates), bt.algos.SelectAll(),
                 bt.algos.WeighSpecified(**weights), bt.algos.Rebalance(),
             ]  # fmt: skip
             test = bt.Backtest(
-                bt.Strategy("monthly", rules), self.close, initial_capital=CASH,
+                bt.Strategy("monthly", rules), close, initial_capital=CASH,
                 integer_positions=False, commissions=lambda q, p: abs(q) * p * fee,
                 progress_bar=False,
             )  # fmt: skip

@@ -87,10 +87,25 @@ def crossings(closes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return up, down
 
 
+def opens_past_target(item: Instruction, bars: pd.DataFrame) -> bool:
+    """Tell whether the bar that ends a bracket opens at its target or above and reaches its stop.
+
+    The open comes first, so the target fills; the peers look at the stop before.
+    """
+    opened, high, low = (bars[name].to_numpy() for name in ("open", "high", "low"))
+    for first in (item.row + 1, item.row + 2):
+        is_out = (low[first:] <= item.stop_loss) | (high[first:] >= item.take_profit)
+        if is_out.any():
+            row = first + int(np.argmax(is_out))
+            if opened[row] >= item.take_profit and low[row] <= item.stop_loss:
+                return True
+    return False
+
+
 def single_cases(symbol: str, bars: pd.DataFrame, source: str) -> Iterator[Case]:
     """Give every case of one symbol's daily bars."""
     closes = bars["close"].to_numpy()
-    opens, lows = bars["open"].to_numpy(), bars["low"].to_numpy()
+    opens = bars["open"].to_numpy()
     last = len(bars) - 1
     up, down = crossings(closes)
     up, down = up[up < last], down[down < last]
@@ -147,8 +162,8 @@ def single_cases(symbol: str, bars: pd.DataFrame, source: str) -> Iterator[Case]
         )
         for item in entries(every, "units", UNITS)
         if closes[item.row] * 0.975 < opens[item.row + 1] < closes[item.row] * 1.035
-        and lows[item.row + 1] > 0
     ]
+    guarded = [item for item in guarded if not opens_past_target(item, bars)]
     if "bracket_from" not in inspect.signature(ma.backtest).parameters:
         return  # brackets are not built yet
     yield case("brackets from the entry bar", guarded, fee=FEE, bracket_from="entry_bar")
