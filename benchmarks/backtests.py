@@ -120,7 +120,38 @@ def compare_strategies(folder: Path, minutes: pd.DataFrame) -> None:
             question, ours=timed(lambda run=run: answer(run())), theirs=peer.seconds("cross"),
             peer=peer.name, runs=runs, at_least=wanted,
         )  # fmt: skip
+        if name == "backtesting":
+            compare_compiled(peer, minutes, theirs["equity"])
         peer.close()
+
+
+def compare_compiled(peer: Peer, minutes: pd.DataFrame, equity: float) -> None:
+    """Run the same strategy compiled, from the frame and on a market that stands already."""
+    import mismartera_analytics as ma
+    from mismartera_analytics.backtesting.forms import Instructions
+    from mismartera_analytics.backtesting.run import run_on
+    from mismartera_analytics.backtesting.settings import Settings
+
+    strategy = crossing()
+
+    def from_frame() -> Any:
+        return ma.backtest(strategy, interval="1m", bars=minutes, cash=CASH, compile=True)
+
+    first = timed(from_frame)()
+    found = from_frame()
+    settings = Settings(cash=CASH, compile=True)
+
+    def on_market() -> Any:
+        return run_on(found._market, Instructions(strategy=strategy()), settings)
+
+    question = f"a Strategy with compile=True, {MINUTES:,} minutes"
+    for run, told in ((from_frame, "from the frame"), (on_market, "on a market that stands")):
+        require_same(question, answer(run())[0], equity)
+        peers.compare(
+            f"{question}, {told}", ours=timed(lambda run=run: answer(run())),
+            theirs=peer.seconds("cross"), runs=5, at_least=100.0,
+            peer=f"{peer.name} (ours took {first:.3g} s the first time in its process)",
+        )  # fmt: skip
 
 
 def compare_rebalances(folder: Path, days: pd.DataFrame) -> None:

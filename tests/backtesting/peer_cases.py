@@ -265,7 +265,7 @@ def play(case: Case, calendar: Any) -> tuple[pd.DataFrame, np.ndarray]:
     result = ma.backtest(
         Player(case), interval=case.interval, cash=CASH, bars=case.bars, calendar=calendar,
         commission=Proportional(case.fee), fill=case.fill, size_at=case.size_at,
-        fractional=case.fractional, **rules,
+        fractional=case.fractional, count=False, **rules,
     )  # fmt: skip
     fills = result.fills
     row = result._simulation.filled["row"][fills["fill_id"].to_numpy(dtype=np.int64) - 1]
