@@ -28,6 +28,18 @@ if TYPE_CHECKING:
     from mismartera_analytics.models.database import close_db as close_db
     from mismartera_analytics.models.database import init_db as init_db
     from mismartera_analytics.models.database import session_scope as session_scope
+    from mismartera_analytics.performance.cross_validation import (
+        probability_of_backtest_overfitting as probability_of_backtest_overfitting,
+    )
+    from mismartera_analytics.performance.overfitting import (
+        deflated_sharpe_ratio as deflated_sharpe_ratio,
+    )
+    from mismartera_analytics.performance.overfitting import (
+        minimum_track_record_length as minimum_track_record_length,
+    )
+    from mismartera_analytics.performance.overfitting import (
+        probabilistic_sharpe_ratio as probabilistic_sharpe_ratio,
+    )
     from mismartera_analytics.performance.summary import performance_summary as performance_summary
     from mismartera_analytics.queries.explaining import explain as explain
     from mismartera_analytics.queries.market import bars as bars
@@ -64,16 +76,20 @@ _HOMES = {
     "configure": "config",
     "contributions": "queries.returns",
     "create_user": "auth",
+    "deflated_sharpe_ratio": "performance.overfitting",
     "explain": "queries.explaining",
     "fills": "queries.records",
     "import_orders": "recording.brokers.importing",
     "ingest_bars": "market_data.ingest",
     "init_db": "models.database",
     "lot_methods": "queries.taxes",
+    "minimum_track_record_length": "performance.overfitting",
     "orders": "queries.records",
     "performance_summary": "performance.summary",
     "pnl": "queries.profit",
     "positions": "queries.records",
+    "probabilistic_sharpe_ratio": "performance.overfitting",
+    "probability_of_backtest_overfitting": "performance.cross_validation",
     "reconcile": "recording.reconciling",
     "record_flows": "recording.flows",
     "record_orders": "recording.orders",

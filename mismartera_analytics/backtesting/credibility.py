@@ -27,9 +27,11 @@ from mismartera_analytics.performance.overfitting import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.figure import Figure
+
     from mismartera_analytics.backtesting.result import BacktestResult
 
-__all__ = ["Tries", "credibility", "tries_of"]
+__all__ = ["Tries", "credibility", "trials_figure", "tries_of"]
 
 CONFIDENCE = 0.95
 _UNREAD = (DatabaseBusyError, DatabaseNotReadyError, DatabaseUnreachableError, StorageError)
@@ -189,3 +191,25 @@ def _rows(
         ("ambiguous_fills", share, "fraction",
          "fills that hung on the path of prices inside their bar", f"{hung:,} of {fills:,} fills"),
     ]  # fmt: skip
+
+
+def trials_figure(result: BacktestResult, family: str | None = None) -> Figure:
+    """Return a figure of the family's Sharpe ratios, this run's and the best by luck, annualised.
+
+    Parameters
+    ----------
+    result, family
+        As in `tries_of`.
+
+    Raises
+    ------
+    InvalidInputError
+        As in `tries_of`, or if the record is too short to count a year's sessions.
+    """
+    from mismartera_analytics.figures.overfitting import trial_sharpes
+    from mismartera_analytics.performance.observations import annualisation
+
+    year = math.sqrt(annualisation(result.returns.index).periods_per_year)
+    tries, estimate = tries_of(result, family), sharpe_estimate(result.returns)
+    picked = math.nan if estimate is None else estimate.sharpe * year
+    return trial_sharpes(tries.sharpes * year, picked=picked, luck=tries.luck * year)

@@ -270,6 +270,28 @@ class BacktestResult:
 
         return credibility(self, family=family)
 
+    def plot_trials(self, *, family: str | None = None) -> Figure:
+        """Return a figure of the Sharpe ratios of all trials of the family, and of the best by luck.
+
+        Parameters
+        ----------
+        family
+            As in `credibility`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Not shown.
+
+        Raises
+        ------
+        InvalidInputError
+            If the family is blank or too long, or the record is too short to count a year's sessions.
+        """
+        from mismartera_analytics.backtesting.credibility import trials_figure
+
+        return trials_figure(self, family)
+
     def stress(
         self, *, draws: int = 1000, block: float | None = None, seed: int = 0
     ) -> pd.DataFrame:

@@ -91,7 +91,7 @@ def trial_sharpes(
     picked
         That of the trial at hand.
     luck
-        Expected maximum of as many trials without skill, annualised.
+        Expected maximum of as many trials without skill, annualised; NaN where it is not known.
     theme, size
         Colours, and width and height [inch].
 
@@ -121,8 +121,9 @@ def trial_sharpes(
             (edges[:-1] + edges[1:]) / 2, counts, width * 0.9, color=colours.line, alpha=0.45,
             label=f"{len(known):,} trials" if len(known) > 1 else "1 trial",
         )  # fmt: skip
-        axes.axvline(luck, color=colours.second, linewidth=1.4, linestyle=(0, (4, 2)),
-                     label=f"best by luck alone {amount(luck)}")  # fmt: skip
+        if luck == luck:
+            axes.axvline(luck, color=colours.second, linewidth=1.4, linestyle=(0, (4, 2)),
+                         label=f"best by luck alone {amount(luck)}")  # fmt: skip
         if picked == picked:
             axes.axvline(
                 picked, color=colours.ink, linewidth=1.4, label=f"this one {amount(picked)}"

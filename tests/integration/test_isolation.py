@@ -37,7 +37,9 @@ MARKS = re.compile(r"BOBS|\bbob\b|bob@|bob-1|BOB-77|777\.25|NOONES")
 NO_ROWS = {
     "BarStore", "Strategy", "as_user", "audit_bars", "authenticate_user", "backtest", "bars",
     "check_lookahead", "close_db", "configure", "ingest_bars", "init_db", "performance_summary",
-    "resample_bars", "settings", "sweep", "trading_calendar", "trading_sessions", "walk_forward",
+    "deflated_sharpe_ratio", "minimum_track_record_length", "probabilistic_sharpe_ratio",
+    "probability_of_backtest_overfitting", "resample_bars", "settings", "sweep", "trading_calendar",
+    "trading_sessions", "walk_forward",
 }  # fmt: skip
 """Names that show and change no rows of users: the market's data, arguments of the caller's own."""
 
