@@ -70,6 +70,10 @@ class Rules:
     borrow_rate: float = 0.0
     credit_rate: float = 0.0
     debit_rate: float = 0.0
+    most_per_trade: float = math.inf
+    most_per_symbol: float = math.inf
+    most_held: float = math.inf
+    most_exposure: float = math.inf
 
     def fee(self, quantity: float, price: float, side: int = 1) -> float:
         amount = (
@@ -422,7 +426,7 @@ class Engine:
         elif self.cost(quantity, price) - self.cash > SLACK * self.cost(quantity, price):
             takes_all = True
             quantity = self.affordable(price) if self.rules.partial_on_cash else 0.0
-        if quantity <= 0:
+        if quantity <= 0 or self.is_over_a_limit(order, quantity, price, number, moment):
             order.status = "REJECTED"
             return
         fee = self.rules.fee(quantity, price, order.side)
@@ -437,6 +441,28 @@ class Engine:
         self.out.fills.append(
             Fill(order.number, number, order.symbol, order.side * quantity, price, fee)
         )
+
+    def is_over_a_limit(
+        self, order: Order, quantity: float, price: float, number: int, moment: str
+    ) -> bool:
+        """Whether an order that enlarges its position exceeds one of the account's limits."""
+        held = self.units[order.symbol]
+        left = held + order.side * quantity
+        if not self.is_larger(left, held):
+            return False
+        others = {
+            symbol: abs(self.worth_of(symbol, number, moment))
+            for symbol, units in self.units.items()
+            if symbol != order.symbol and units != 0
+        }
+        position = abs(left) * price
+        found = [
+            (quantity * price, self.rules.most_per_trade),
+            (position, self.rules.most_per_symbol),
+            (position + sum(others.values()), self.rules.most_exposure),
+            (len(others) + 1 if held == 0 else 0, self.rules.most_held),
+        ]
+        return any(amount - limit > SLACK * amount for amount, limit in found)
 
     def carried(
         self, order: Order, quantity: float, price: float, number: int, moment: str

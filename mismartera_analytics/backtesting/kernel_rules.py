@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mismartera_analytics.backtesting.settings import Settings
@@ -47,4 +49,14 @@ def rules_of(settings: Settings) -> layouts.Records:
     rules["credit_rate"] = settings.interest.terms().credit
     rules["debit_rate"] = settings.interest.terms().debit
     rules["delay"] = settings.delay
+    limits = settings.limits
+    rules["limited"] = limits.any_set
+    rules["max_trade_value"] = _or_none(limits.max_per_trade)
+    rules["max_symbol_value"] = _or_none(limits.max_per_symbol)
+    rules["max_positions"] = _or_none(limits.max_open_positions)
+    rules["max_exposure"] = _or_none(limits.max_buying_power)
     return rules
+
+
+def _or_none(limit: float | None) -> float:
+    return math.inf if limit is None else limit

@@ -24,6 +24,7 @@ from mismartera_analytics.backtesting.financing import (
 )
 from mismartera_analytics.backtesting.forms import Instructions, prepared
 from mismartera_analytics.backtesting.inputs import load_market, named_symbols
+from mismartera_analytics.backtesting.limits import Limits
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.result import BacktestResult
 from mismartera_analytics.backtesting.settings import Settings
@@ -38,6 +39,7 @@ _FREE = NoCommission()
 _UNPAID = BorrowRate()
 _WITHOUT = InterestRates()
 _EXACT = NoSlippage()
+_UNLIMITED = Limits()
 
 
 def backtest(
@@ -68,6 +70,7 @@ def backtest(
     borrow: Borrow = _UNPAID,
     interest: Interest = _WITHOUT,
     delay: int = 0,
+    limits: Limits = _UNLIMITED,
     calendar: CalendarLike = None,
     seed: int = 0,
     compile: bool = False,
@@ -133,6 +136,9 @@ def backtest(
     delay
         Bars of the run by which every order arrives late, as if it had been decided so many bars
         later; to see what a strategy loses by it.
+    limits
+        What no order may exceed when it fills: value of an order, of a symbol's position, of all
+        positions, and their number; none by default.
     calendar
         Exchange whose sessions the bars belong to; for symbols of several a dict from symbol to its
         exchange. By default what is recorded of the instruments, else NYSE.
@@ -184,6 +190,7 @@ def backtest(
         borrow=borrow,
         interest=interest,
         delay=delay,
+        limits=limits,
         seed=seed,
         compile=compile,
     )

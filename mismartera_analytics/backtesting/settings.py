@@ -19,6 +19,7 @@ from mismartera_analytics.backtesting.financing import (
     Interest,
     InterestRates,
 )
+from mismartera_analytics.backtesting.limits import Limits
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
 __all__ = ["REG_T", "Settings"]
@@ -56,6 +57,7 @@ class Settings:
     borrow: Borrow = field(default_factory=BorrowRate)
     interest: Interest = field(default_factory=InterestRates)
     delay: int = 0
+    limits: Limits = field(default_factory=Limits)
     seed: int = 0
     compile: bool = False
 
@@ -75,6 +77,8 @@ class Settings:
                     f"{name}={getattr(self, name)!r} is no policy; use one of "
                     f"mismartera_analytics.backtesting.{module}."
                 )
+        if not isinstance(self.limits, Limits):
+            raise InvalidInputError(f"limits={self.limits!r} is no Limits of backtesting.limits.")
         self._check_account()
 
     def _check_account(self) -> None:
@@ -114,6 +118,7 @@ class Settings:
         return {
             **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)},
             **{name: _described(getattr(self, name)) for name in _POLICIES},
+            "limits": dataclasses.asdict(self.limits),
         }
 
 

@@ -40,6 +40,10 @@ REASONS = {
     layouts.BY_STRATEGY: "cancelled by the strategy",
     layouts.NO_MARGIN: "the account's equity does not carry it at the leverage allowed",
     layouts.NO_BARS: "the symbol has no more bars",
+    layouts.OVER_TRADE: "its value exceeds max_per_trade",
+    layouts.OVER_SYMBOL: "the symbol's position would exceed max_per_symbol",
+    layouts.OVER_POSITIONS: "it would open more than max_open_positions",
+    layouts.OVER_BUYING_POWER: "all positions together would exceed max_buying_power",
 }
 
 

@@ -68,6 +68,7 @@ def options(
 
 def _register() -> None:
     from mismartera_analytics.cli import (
+        backtests,
         bars,
         brokers,
         calendar,
@@ -83,6 +84,7 @@ def _register() -> None:
     app.add_typer(database.app, name="db")
     app.add_typer(people.app, name="user")
     records.register(app)
+    backtests.register(app)
     brokers.register(app)
     sql.register(app)
     demo.register(app)

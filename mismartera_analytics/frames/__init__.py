@@ -37,6 +37,7 @@ from mismartera_analytics.frames.results import (
     EQUITY,
     METRICS,
     RETURNS,
+    RUNS,
     STRESS,
     TRIALS,
 )
@@ -45,6 +46,6 @@ __all__ = [
     "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "CORPORATE_ACTIONS",
     "COVERAGE", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS",
     "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED", "LOTS", "LOT_METHODS", "METRICS", "ORDERS",
-    "PNL", "POSITIONS", "RETURNS", "SESSIONS", "SIDES", "STRESS", "TRADES", "TRIALS",
+    "PNL", "POSITIONS", "RETURNS", "RUNS", "SESSIONS", "SIDES", "STRESS", "TRADES", "TRIALS",
     "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
 ]  # fmt: skip

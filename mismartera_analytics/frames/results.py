@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from mismartera_analytics.frames.contract import FrameSpec, columns
 
-__all__ = ["CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS", "STRESS", "TRIALS"]
+__all__ = [
+    "CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS", "RUNS", "STRESS", "TRIALS",
+]  # fmt: skip
 
 EQUITY = FrameSpec(
     "equity",
@@ -101,6 +103,35 @@ STRESS = FrameSpec(
         ("note", "str", "1", "how it was done"),
     ),
     (),
+)
+
+RUNS = FrameSpec(
+    "runs",
+    columns(
+        ("run_id", "int64", "1", "the run's id"),
+        ("user", "str", "1", "user name of the owner"),
+        ("name", "str", "1", "under which it was saved; also the number of its account"),
+        ("account_id", "Int64", "1", "account with its orders, fills and positions"),
+        ("created_at", "instant", "1", "when it was saved"),
+        (
+            "strategy",
+            "str",
+            "1",
+            "name of the strategy's class, or of the frame that said what to do",
+        ),
+        ("parameters", "str", "1", "of the strategy, a JSON object"),
+        ("symbols", "str", "1", "tickers"),
+        ("interval", "interval", "1", "length of the bars"),
+        ("start", "label", "1", "first session"),
+        ("end", "label", "1", "last session"),
+        ("total_return", "float64", "1", "compounded"),
+        ("sharpe", "float64", "1/sqrt(year)", "annualised Sharpe ratio"),
+        ("max_drawdown", "float64", "1", "<= 0"),
+        ("seed", "Int64", "1", "of the strategy's random numbers"),
+        ("data_digest", "str", "1", "digest of the bars and corporate actions that it saw"),
+        ("code_version", "str", "1", "version of the library and digest of its kernels"),
+    ),
+    ("run_id",),
 )
 
 TRIALS = FrameSpec(

@@ -21,6 +21,7 @@ from mismartera_analytics.kernels.layouts import (
     VOID,
     WORKING,
 )
+from mismartera_analytics.kernels.limits import check_limits
 from mismartera_analytics.kernels.margin import check_margin, margin_factor, part
 from mismartera_analytics.kernels.sizing import (
     TOLERANCE,
@@ -176,6 +177,8 @@ def _fill(
         quantity, reason = check_margin(
             order, asked, price, moment, row, prices, holdings, now, rule
         )
+    if reason == 0 and rule.limited == 1:
+        reason = check_limits(order, quantity, price, moment, row, prices, holdings, rule)
     order.quantity = quantity if quantity > 0.0 else order.quantity
     if reason != 0:
         order.status = VOID if reason == NO_SIZE and order.is_target == 1 else REJECTED

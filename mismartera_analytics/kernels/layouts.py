@@ -91,6 +91,10 @@ NO_BARS: Final = 10
 ON_SHARES: Final = 0  # a split or a dividend
 BORROW: Final = 1  # the fee for shares sold short
 INTEREST: Final = 2  # on the cash balance
+OVER_TRADE: Final = 20
+OVER_SYMBOL: Final = 21
+OVER_POSITIONS: Final = 22
+OVER_BUYING_POWER: Final = 23
 
 # Moments of a bar, in their order
 NEVER: Final = -1
@@ -216,5 +220,10 @@ RULES: Final = np.dtype(
         ("borrow_rate", "f8"),  # a year of 360 days
         ("credit_rate", "f8"),
         ("debit_rate", "f8"),
+        ("limited", "i8"),  # whether any of the following is finite
+        ("max_trade_value", "f8"),
+        ("max_symbol_value", "f8"),
+        ("max_positions", "f8"),
+        ("max_exposure", "f8"),
     ]
 )

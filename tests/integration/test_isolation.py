@@ -249,7 +249,7 @@ def commands() -> dict[str, Any]:
     return walk(typer.main.get_command(app), "")
 
 
-SHOW = {"accounts", "positions", "orders", "fills", "pnl"}
+SHOW = {"accounts", "backtest list", "fills", "orders", "pnl", "positions", "trials"}
 """Commands that show everything that may be seen."""
 
 TOLD = {
@@ -258,13 +258,16 @@ TOLD = {
 }
 """Commands that are told the account."""
 
+OF_A_RUN = {"backtest rerun", "backtest show"}
+"""Commands that are told a saved run."""
+
 OF_PEOPLE = {"user create", "user password", "user check"}
-OF_NOBODY = {"sessions", "demo"}
+OF_NOBODY = {"backtest run", "sessions", "demo"}
 OF_THE_MARKET = ("bars ", "calendar ", "db ")
 
 
 def test_every_command_has_a_rule() -> None:
-    ruled = {*SHOW, *TOLD, *OF_PEOPLE, *OF_NOBODY, "sql"}
+    ruled = {*SHOW, *TOLD, *OF_A_RUN, *OF_PEOPLE, *OF_NOBODY, "sql"}
     rest = {name for name in commands() if not name.startswith(OF_THE_MARKET)}
     assert rest == ruled, "say above whose rows a new command shows or changes"
     for name, command in commands().items():
@@ -287,14 +290,20 @@ def test_commands_show_a_user_their_own_rows(
 
     for name in sorted(SHOW):
         for form in ("--csv", "--json", "--most=40"):
-            code, text = call(name, form)
+            code, text = call(*name.split(), form)
             assert code == 0, text
             check_silent(text)
-        code, text = call(name, "--user", "bob")
+        code, text = call(*name.split(), "--user", "bob")
         assert code != 0
         assert "7772" not in text
         if "account" in {option.name for option in commands()[name].params}:
             assert call(name, "--account", str(world.bob))[0] != 0
+    for name in sorted(OF_A_RUN):
+        for run_of in ("BOBS run", "2"):
+            code, text = call(*name.split(), run_of)
+            assert code == 2, text
+            check_silent(text.replace("BOBS run", ""))
+        assert call("backtest", "show", "ADAS run")[0] == 0
     file = schwab_file(tmp_path, SCHWAB_ROW)
     for name, words in TOLD.items():
         for account in (str(world.bob), "BOB-77"):

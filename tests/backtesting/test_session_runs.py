@@ -1,0 +1,156 @@
+"""Runs from session configurations: read as the trading system writes them, within their limits."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import mismartera_analytics as ma
+from mismartera_analytics.backtesting.costs import PerShare
+from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.backtesting.saved_runs import run_details, saved_runs
+from mismartera_analytics.backtesting.session_runs import run_session_config, strategy_class
+from mismartera_analytics.cli.application import run as command
+from mismartera_analytics.errors import InvalidInputError, StrategyError, UnknownNameError
+from mismartera_analytics.market_data import samples
+from mismartera_analytics.recording.session_configs import save_session_config
+
+SAMPLES = "mismartera_analytics.backtesting.samples"
+
+
+@pytest.fixture
+def configure(ready_database):
+    """Save a configuration, changed in its sections."""
+    ma.create_user("ada", "ada@example.com", "secret")
+    ma.ingest_bars(samples.sample_bars(), "1d")
+
+    def save(name="crossing", **changes):
+        config = {
+            "session_name": "Crossing", "exchange_group": "US_EQUITY", "asset_class": "EQUITY",
+            "mode": "backtest",
+            "backtest_config": {"start_date": "2004-01-02", "end_date": "2005-12-30", "prefetch": 3},
+            "session_data_config": {"symbols": ["IBM", "AAPL"], "streams": ["1w", "1d", "quotes"]},
+            "trading_config": {"max_buying_power": 20_000.0},
+            "strategies": [{"module": SAMPLES, "config": {"fast": 10, "slow": 30}}],
+        }  # fmt: skip
+        save_session_config(name, config | changes)
+
+    return save
+
+
+def test_a_configuration_runs_like_the_same_backtest(configure):
+    configure()
+    result = run_session_config("crossing", commission=PerShare(0.01))
+    same = ma.backtest(
+        MovingAverageCross(fast=10, slow=30), ["AAPL", "IBM"], "2004-01-02", "2005-12-30",
+        cash=20_000.0, commission=PerShare(0.01), count=False,
+    )  # fmt: skip
+    assert len(result.fills) > 10
+    within = result.reasons == "all positions together would exceed max_buying_power"
+    assert within.any()
+    assert result.config["symbols"] == same.config["symbols"]
+    assert len(ma.trials("MovingAverageCross")) == 1
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_its_limits_hold(configure):
+    configure(trading_config={"max_buying_power": 20_000.0, "max_per_trade": 1.0})
+    assert run_session_config("crossing").fills.empty
+    configure(trading_config={"max_open_positions": 1})
+    result = run_session_config("crossing", cash=5_000.0)
+    assert result.equity["cash"].iloc[0] == 5_000.0
+    assert (result.reasons == "it would open more than max_open_positions").any()
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"strategies": []}, InvalidInputError, "no enabled strategy"),
+        ({"strategies": [{"module": SAMPLES, "enabled": False}]}, InvalidInputError, "no enabled"),
+        ({"strategies": [{"module": "a"}, {"module": "b"}]}, InvalidInputError, "strategy=: 'a', 'b'"),
+        ({"strategies": [{"module": "no_such_module"}]}, UnknownNameError, "nor in /"),
+        ({"strategies": [{"module": "../evil"}]}, InvalidInputError, "no dotted name"),
+        ({"strategies": [{"module": "json"}]}, UnknownNameError, "no class derived from"),
+        ({"strategies": [{"module": f"{SAMPLES}:MovingAverage"}]}, UnknownNameError,
+         "mean 'MovingAverageCross'"),
+        ({"strategies": [{"module": SAMPLES, "config": {"fats": 1}}]}, InvalidInputError, "'fast'"),
+        ({"session_data_config": {"symbols": []}}, InvalidInputError, "names no symbols"),
+        ({"session_data_config": {"symbols": ["IBM"], "streams": ["ticks"]}}, InvalidInputError,
+         "no stream of bars"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_said(configure, changes, error, message):
+    configure(**changes)
+    with pytest.raises(error, match=message):
+        run_session_config("crossing")
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_one_of_several_strategies_is_named(configure):
+    configure(strategies=[{"module": SAMPLES}, {"module": "other", "enabled": True}])
+    assert (
+        run_session_config("crossing", strategy=SAMPLES).config["strategy"] == "MovingAverageCross"
+    )
+    with pytest.raises(UnknownNameError, match="did you mean 'other'"):
+        run_session_config("crossing", strategy="othr")
+    with pytest.raises(UnknownNameError, match="did you mean 'crossing'"):
+        run_session_config("crossin")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("1 / 0", StrategyError, "raised ZeroDivisionError when it was imported"),
+        ("import no_such_thing", StrategyError, "needs 'no_such_thing'"),
+        ("import mismartera_analytics as ma\nclass A(ma.Strategy): pass\nclass B(ma.Strategy): pass",
+         InvalidInputError, "name one: 'of_a_home:A', 'of_a_home:B'"),
+    ],
+)  # fmt: skip
+def test_a_module_of_the_home_is_imported_with_care(home: Path, text, error, message):
+    (home / "of_a_home.py").write_text(text)
+    before = list(sys.path)
+    try:
+        with pytest.raises(error, match=message):
+            strategy_class("of_a_home")
+    finally:
+        sys.modules.pop("of_a_home", None)
+    assert sys.path == before
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_the_commands_run_list_show_and_repeat(configure, capsys):
+    configure()
+
+    def said(*words, code=0):
+        assert command(list(words)) == code
+        done = capsys.readouterr()
+        return done.out + done.err
+
+    assert "total_return" in said("backtest", "run", "crossing", "--save", "first", "--owner", "ada",
+                                  "--csv")  # fmt: skip
+    listed = said("backtest", "list", "--csv")
+    assert "first" in listed
+    assert "MovingAverageCross" in listed
+    shown = said("backtest", "show", "first", "--json")
+    assert '"max_buying_power' in shown.replace("\\", "") or "max_buying_power" in shown
+    assert "the same to the last bit" in said("backtest", "rerun", "1")
+    assert "MovingAverageCross" in said("trials", "--csv")
+    assert "did you mean 'first'" in said("backtest", "show", "frist", code=2)
+    assert "is missing" in said("backtest", "run", "crossing", "--save", "again", code=2)
+
+
+def test_saved_runs_are_a_frame(configure):
+    configure()
+    result = run_session_config("crossing")
+    result.save("first", user="ada")
+    with ma.as_user("ada"):
+        row = saved_runs().iloc[0]
+    assert (row["name"], row["symbols"], row["interval"]) == ("first", "AAPL, IBM", "1d")
+    assert row["total_return"] == pytest.approx(result.equity["equity"].iloc[-1] / 20_000.0 - 1)
+    assert row["data_digest"] == result.data_version["digest"]
+    lines = run_details("first").set_index(["part", "name"])["value"]
+    assert lines["parameter", "fast"] == "10"
+    assert float(lines["metric", "total_return"]) == row["total_return"]
