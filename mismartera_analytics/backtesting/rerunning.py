@@ -37,7 +37,7 @@ from mismartera_analytics.recording.ownership import UserLike, reading, scope_of
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from mismartera_analytics.calendars.sessions import TradingCalendar
+    from mismartera_analytics.backtesting.exchanges import CalendarLike
 
 __all__ = ["recipe", "rerun", "run_row"]
 
@@ -90,7 +90,7 @@ def rerun(
     short_exits: pd.DataFrame | pd.Series[Any] | None = None,
     orders: pd.DataFrame | None = None,
     bars: pd.DataFrame | None = None,
-    calendar: TradingCalendar | None = None,
+    calendar: CalendarLike = None,
     user: UserLike | None = None,
     db_session: Session | None = None,
 ) -> BacktestResult:
@@ -228,7 +228,7 @@ def _market(
     config: dict[str, Any],
     kept: dict[str, Any],
     bars: pd.DataFrame | None,
-    calendar: TradingCalendar | None,
+    calendar: CalendarLike,
     version: dict[str, Any],
 ) -> tuple[Market, dict[str, Any]]:
     """Return the market as the run saw it, by its digest."""

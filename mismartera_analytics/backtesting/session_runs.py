@@ -21,8 +21,8 @@ from mismartera_analytics.errors import (
 from mismartera_analytics.recording.session_configs import load_session_config
 
 if TYPE_CHECKING:
+    from mismartera_analytics.backtesting.exchanges import CalendarLike
     from mismartera_analytics.backtesting.result import BacktestResult
-    from mismartera_analytics.calendars.sessions import TradingCalendar
 
 __all__ = ["run_session_config", "strategy_class"]
 
@@ -137,16 +137,15 @@ def _interval(name: str, streams: Sequence[str] | None) -> str:
     return str(min(bars, key=lambda interval: interval.count * _SECONDS[interval.unit]))
 
 
-def _calendar(config: Mapping[str, Any]) -> str | TradingCalendar:
+def _calendar(config: Mapping[str, Any]) -> CalendarLike:
     """Return the exchange group, by its name unless another than its usual hours are asked for."""
-    group, asset_class = config.get("exchange_group") or "US_EQUITY", config.get("asset_class")
-    if asset_class is not None:
-        from mismartera_analytics.calendars.lookup import trading_calendar
+    from mismartera_analytics.calendars.lookup import trading_calendar
 
-        calendar = trading_calendar(group, asset_class)
-        if calendar.asset_class != trading_calendar(group).asset_class:
-            return calendar
-    return str(group)
+    group, asset_class = config.get("exchange_group"), config.get("asset_class")
+    if group is None or asset_class is None:
+        return group
+    calendar = trading_calendar(group, asset_class)
+    return str(group) if calendar.asset_class == trading_calendar(group).asset_class else calendar
 
 
 def strategy_class(module: str) -> type[Strategy]:
