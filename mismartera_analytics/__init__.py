@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.backtesting.lookahead import check_lookahead as check_lookahead
     from mismartera_analytics.backtesting.rerunning import rerun as rerun
     from mismartera_analytics.backtesting.run import backtest as backtest
+    from mismartera_analytics.backtesting.shortfall import compare as compare
     from mismartera_analytics.backtesting.strategy import Strategy as Strategy
     from mismartera_analytics.backtesting.sweeps import sweep as sweep
     from mismartera_analytics.backtesting.trial_log import trials as trials
@@ -73,6 +74,7 @@ _HOMES = {
     "bars": "queries.market",
     "check_lookahead": "backtesting.lookahead",
     "close_db": "models.database",
+    "compare": "backtesting.shortfall",
     "configure": "config",
     "contributions": "queries.returns",
     "create_user": "auth",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from mismartera_analytics.backtesting.exchanges import CalendarLike
 
-__all__ = ["recipe", "rerun", "run_row"]
+__all__ = ["recipe", "recorded_market", "rerun", "run_row"]
 
 
 def recipe(result: BacktestResult) -> dict[str, Any]:
@@ -144,18 +144,13 @@ def rerun(
     }
     with reading(db_session) as own:
         row = run_row(own, run, user=user)
-        config, version = json.loads(row.config_json), json.loads(row.data_version_json or "{}")
-        code_version, title = row.code_version, f"run {row.id} ({row.name!r})"
-    kept = config.get("recipe")
-    if kept is None:
-        raise NotReproducibleError(
-            f"{title} was saved by an older version, which kept too little to run it again."
-        )
+    code_version, title = row.code_version, f"run {row.id} ({row.name!r})"
+    _, kept = _recorded(row)
     instructions = _instructions(kept, strategy, given)
     settings = Settings(
         **{name: from_json(value, argument=name) for name, value in kept["settings"].items()}
     )
-    market, source = _market(title, config, kept, bars, calendar, version)
+    market, source = _market(row, bars, calendar)
     result = run_on(market, instructions, settings, source=source)
     if result.digest() != kept["result"]:
         changed = (
@@ -223,15 +218,40 @@ def _instructions(kept: dict[str, Any], strategy: Any, given: Mapping[str, Any])
     return instructions
 
 
+def recorded_market(row: BacktestRun) -> Market:
+    """Return the market of a saved run, as the run saw it.
+
+    Parameters
+    ----------
+    row
+        Of the run.
+
+    Raises
+    ------
+    NotReproducibleError
+        If its bars were given as a frame, or are not what they were.
+    """
+    return _market(row, None, None)[0]
+
+
+def _recorded(row: BacktestRun) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the configuration of a run, and what was kept to run it again."""
+    config = json.loads(row.config_json)
+    kept = config.get("recipe")
+    if kept is None:
+        raise NotReproducibleError(
+            f"run {row.id} ({row.name!r}) was saved by an older version, which kept too little to "
+            f"run it again."
+        )
+    return config, kept
+
+
 def _market(
-    title: str,
-    config: dict[str, Any],
-    kept: dict[str, Any],
-    bars: pd.DataFrame | None,
-    calendar: CalendarLike,
-    version: dict[str, Any],
+    row: BacktestRun, bars: pd.DataFrame | None, calendar: CalendarLike
 ) -> tuple[Market, dict[str, Any]]:
     """Return the market as the run saw it, by its digest."""
+    title, version = f"run {row.id} ({row.name!r})", json.loads(row.data_version_json or "{}")
+    config, kept = _recorded(row)
     if "range" not in config:
         raise NotReproducibleError(f"{title} ran on a market that was not made by backtest.")
     pinned = config["data"]

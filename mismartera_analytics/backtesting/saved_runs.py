@@ -56,7 +56,8 @@ def saved_runs(
 
     Examples
     --------
-    >>> saved_runs(user="demo")["name"].tolist()
+    >>> with ma.as_user("demo"):
+    ...     saved_runs()["name"].tolist()
     []
     """
     if tz is not None:

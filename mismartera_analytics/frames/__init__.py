@@ -38,6 +38,7 @@ from mismartera_analytics.frames.results import (
     METRICS,
     RETURNS,
     RUNS,
+    SHORTFALL,
     STRESS,
     TRIALS,
 )
@@ -46,6 +47,6 @@ __all__ = [
     "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "CORPORATE_ACTIONS",
     "COVERAGE", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS",
     "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED", "LOTS", "LOT_METHODS", "METRICS", "ORDERS",
-    "PNL", "POSITIONS", "RETURNS", "RUNS", "SESSIONS", "SIDES", "STRESS", "TRADES", "TRIALS",
-    "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
+    "PNL", "POSITIONS", "RETURNS", "RUNS", "SESSIONS", "SHORTFALL", "SIDES", "STRESS", "TRADES",
+    "TRIALS", "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
 ]  # fmt: skip

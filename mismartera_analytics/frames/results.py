@@ -5,7 +5,8 @@ from __future__ import annotations
 from mismartera_analytics.frames.contract import FrameSpec, columns
 
 __all__ = [
-    "CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS", "RUNS", "STRESS", "TRIALS",
+    "CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS", "RUNS", "SHORTFALL", "STRESS",
+    "TRIALS",
 ]  # fmt: skip
 
 EQUITY = FrameSpec(
@@ -132,6 +133,48 @@ RUNS = FrameSpec(
         ("code_version", "str", "1", "version of the library and digest of its kernels"),
     ),
     ("run_id",),
+)
+
+SHORTFALL = FrameSpec(
+    "shortfall",
+    columns(
+        ("decided_at", "instant", "1", "when the simulated order was placed, else the live one"),
+        ("symbol", "str", "1", "ticker"),
+        ("side", "side", "1", "BUY or SELL"),
+        ("simulated_order_id", "Int64", "1", "missing of a live order without a simulated one"),
+        ("live_orders", "int64", "orders", "live orders that belong to it; 0 if it was missed"),
+        ("live_order_id", "Int64", "1", "the first of them"),
+        (
+            "simulated_quantity",
+            "float64",
+            "shares",
+            "filled in the simulation: the paper portfolio",
+        ),
+        ("live_quantity", "float64", "shares", "filled live"),
+        ("decision_price", "float64", "currency/share", "last close before the decision"),
+        ("arrival_price", "float64", "currency/share", "when the live orders were placed"),
+        ("simulated_price", "float64", "currency/share", "mean price of the simulated fills"),
+        ("live_price", "float64", "currency/share", "mean price of the live fills"),
+        ("end_price", "float64", "currency/share", "last close of the simulation"),
+        ("delay", "float64", "currency", "side * live quantity * (arrival - decision price)"),
+        ("execution", "float64", "currency", "side * live quantity * (live - arrival price)"),
+        ("opportunity", "float64", "currency", "side * quantity missed * (end - decision price)"),
+        ("fees", "float64", "currency", "of the live orders"),
+        ("shortfall", "float64", "currency", "delay + execution + opportunity + fees"),
+        (
+            "assumed",
+            "float64",
+            "currency",
+            "what the simulation lost after its decision, with fees",
+        ),
+        ("excess", "float64", "currency", "shortfall - assumed"),
+        ("delay_bps", "float64", "0.0001", "of the larger quantity's value at the decision"),
+        ("execution_bps", "float64", "0.0001", "likewise"),
+        ("opportunity_bps", "float64", "0.0001", "likewise"),
+        ("fees_bps", "float64", "0.0001", "likewise"),
+        ("shortfall_bps", "float64", "0.0001", "likewise"),
+    ),
+    ("decided_at", "symbol"),
 )
 
 TRIALS = FrameSpec(

@@ -95,7 +95,7 @@ OF_ACCOUNTS: dict[str, Callable[[Any, Path], Any]] = {
 """Helpers that are told the account."""
 
 QUERIES = {"sql"}
-OF_RUNS = {"rerun", "trials"}
+OF_RUNS = {"compare", "rerun", "trials"}
 """Names that show what was simulated, and by whom."""
 KINDS = (UnknownNameError, NotAllowedError, InvalidInputError)
 """How another user's account is refused; not every helper takes an `AccountInfo`."""
@@ -216,6 +216,10 @@ def test_trials_are_seen_by_whoever_ran_them(world: Books) -> None:
         check_silent(str(refused.value).replace("BOBS run", ""))
         with pytest.raises(NotReproducibleError):
             ma.rerun("ADAS run")
+        for question in ((world.bob, world.ada), (world.ada, world.bob), ("BOB-77", world.ada)):
+            with pytest.raises(KINDS) as refused:
+                ma.compare(*question)
+            check_silent(str(refused.value).replace("BOB-77", ""))
     check_silent(shown(seen))
     assert seen["family"].tolist() == ["ADAS crossing"]
     with ma.as_user("root"):
