@@ -324,6 +324,11 @@ class Engine:
     def worth(self, number: int, moment: str) -> float:
         return self.cash + sum(self.worth_of(symbol, number, moment) for symbol in self.units)
 
+    def change_to(self, aim: float, held: float) -> float:
+        """Return what is lacking to a target; a billionth of it is rounding, and nothing."""
+        change = aim - held
+        return 0.0 if abs(change) <= SLACK * max(abs(aim), abs(held)) else change
+
     def size(self, order: Order, price: float, worth: float) -> bool:
         """Turn fractions into shares; return whether there is something to trade."""
         if not math.isnan(order.quantity) or order.all_cash:
@@ -333,7 +338,7 @@ class Engine:
             return False
         if not math.isnan(order.target):
             aim = self.rules.cut(order.target * worth / price) if order.target else 0.0
-            change = aim - self.units[order.symbol]
+            change = self.change_to(aim, self.units[order.symbol])
         else:
             change = order.side * self.rules.cut(order.percent * worth / price)
         if change:
@@ -573,7 +578,7 @@ class Engine:
             order.status = "REJECTED"
             return
         elif order.is_rebalance:
-            change = self.rules.cut(order.target * worth / price) - held
+            change = self.change_to(self.rules.cut(order.target * worth / price), held)
         elif order.all_cash:
             is_reversing = order.only_if == "leaving" and held * order.side < 0
             money = self.cash + (held * price if is_reversing else 0.0)

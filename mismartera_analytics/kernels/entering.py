@@ -33,7 +33,7 @@ from mismartera_analytics.kernels.layouts import (
     VOID,
     WORKING,
 )
-from mismartera_analytics.kernels.sizing import affordable, most, whole
+from mismartera_analytics.kernels.sizing import affordable, change_to, most, whole
 
 __all__ = ["enter"]
 
@@ -168,7 +168,7 @@ def _size_at_decision(
             order.reason = NO_MARGIN
             return
         if order.sizing == TARGET:
-            signed = whole(rule, order.size * value / price) - units
+            signed = change_to(whole(rule, order.size * value / price), units)
         elif order.sizing == PERCENT:
             signed = order.side * whole(rule, order.size * value / price)
         else:

@@ -26,6 +26,7 @@ from mismartera_analytics.kernels.margin import check_margin, margin_factor, par
 from mismartera_analytics.kernels.sizing import (
     TOLERANCE,
     affordable,
+    change_to,
     common_factor,
     fee,
     most,
@@ -113,7 +114,7 @@ def _size_all(
                 order.reason = NO_MARGIN
                 continue
             signed = 0.0 if order.size == 0.0 else whole(rule, order.size * value / order.price)
-            signed = signed - units if order.sizing == TARGET else order.side * signed
+            signed = change_to(signed, units) if order.sizing == TARGET else order.side * signed
             order.quantity = abs(signed)
             if signed != 0.0:
                 order.side = 1 if signed > 0.0 else -1

@@ -9,7 +9,7 @@ import numpy as np
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import LIMIT, STOP_LIMIT
 
-__all__ = ["affordable", "common_factor", "fee", "most", "slipped", "whole"]
+__all__ = ["affordable", "change_to", "common_factor", "fee", "most", "slipped", "whole"]
 
 TOLERANCE = 1e-9
 """Relative slack of comparisons of amounts, so that rounding neither rejects nor loses a share."""
@@ -48,6 +48,13 @@ def whole(rules: Any, quantity: float) -> float:
     slack = TOLERANCE * max(1.0, abs(quantity))
     cut: float = np.floor(quantity + slack) if quantity >= 0.0 else np.ceil(quantity - slack)
     return cut
+
+
+@kernel
+def change_to(aim: float, units: float) -> float:
+    """Return what takes a position from `units` to `aim` [shares]; 0 where only rounding does."""
+    change = aim - units
+    return 0.0 if abs(change) <= TOLERANCE * max(abs(aim), abs(units)) else change
 
 
 @kernel
