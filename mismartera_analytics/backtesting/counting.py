@@ -135,10 +135,15 @@ def trial_record(result: BacktestResult) -> TrialRecord:
     -------
     TrialRecord
         Its settings are the run's configuration, with digests of the frames given; its result is the
-        headline of its returns.
+        headline of its returns. Where no metric takes them, as of an account that lost more than it
+        had, it is only how many there are.
     """
     from mismartera_analytics.backtesting.trial_log import TrialRecord, headline
 
+    try:
+        found = headline(result.returns)
+    except InvalidInputError:
+        found = {**dict.fromkeys(headline([])), "sessions": len(result.returns)}
     settings = _kept(result.config)
     strategy = result.instructions.strategy
     return TrialRecord(
@@ -146,7 +151,7 @@ def trial_record(result: BacktestResult) -> TrialRecord:
         data_version=result.data_version,
         settings=settings | frame_digests(result.instructions),
         code_hash=None if strategy is None else code_hash(strategy),
-        result=headline(result.returns),
+        result=found,
     )
 
 

@@ -83,6 +83,12 @@ def test_what_reduces_a_position_is_never_refused(go, days):
     assert go(bars, {}, **MARGIN).ruined_at is None
 
 
+def test_a_run_whose_returns_no_metric_takes_still_ends(go, days):
+    bars = days(FLAT, FLAT, (40, 40, 40, 40), (200, 200, 200, 200))
+    result = go(bars, {0: lambda ctx: ctx.buy("AAA", 200)}, **MARGIN)
+    assert result.returns.tolist() == [0.0, 0.0, 6.0, pytest.approx(32 / 7)]
+
+
 def test_targets_below_zero_and_close(go, days):
     bars = days(FLAT, FLAT, (20, 20, 20, 20), (20, 20, 20, 20))
     steps = {0: lambda ctx: ctx.target_percent(-0.5), 1: lambda ctx: ctx.close()}
