@@ -164,8 +164,6 @@ def single_cases(symbol: str, bars: pd.DataFrame, source: str) -> Iterator[Case]
         if closes[item.row] * 0.975 < opens[item.row + 1] < closes[item.row] * 1.035
     ]
     guarded = [item for item in guarded if not opens_past_target(item, bars)]
-    if "bracket_from" not in inspect.signature(ma.backtest).parameters:
-        return  # brackets are not built yet
     yield case("brackets from the entry bar", guarded, fee=FEE, bracket_from="entry_bar")
     yield case("brackets from the next bar", guarded, fee=FEE, bracket_from="next_bar")
 
@@ -274,6 +272,11 @@ def play(case: Case, calendar: Any) -> tuple[pd.DataFrame, np.ndarray]:
         {"row": row, "symbol": fills["symbol"], "quantity": signed, "price": fills["price"]}
     )
     return ordered(table), result.equity["equity"].to_numpy()
+
+
+def is_built(case: Case) -> bool:
+    """Tell whether the engine knows what the case asks for."""
+    return not case.bracket_from or "bracket_from" in inspect.signature(ma.backtest).parameters
 
 
 def ordered(fills: pd.DataFrame) -> pd.DataFrame:
