@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mismartera_analytics.backtesting.result import BacktestResult
+    from mismartera_analytics.backtesting.trial_log import TrialRecord
 
 __all__ = ["Tries", "credibility", "trials_figure", "tries_of"]
 
@@ -108,7 +109,8 @@ def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
         return Tries("", 1, np.array(own), problem)
     try:
         table = trials(named)
-        is_recorded = logged_results(named, [trial_record(result)])[0] is not None
+        record = trial_record(result)
+        is_recorded = logged_results(named, [record])[0] is not None or _is_among(table, record)
     except _UNREAD as error:
         return Tries(named, 1, np.array(own), f"the trials cannot be read: {error}")
     span = _span(result.config["interval"])
@@ -116,6 +118,17 @@ def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
     known = table["sharpe"].to_numpy(np.float64)[np.array(alike, bool)]
     sharpes = np.concatenate([known[~np.isnan(known)], [] if is_recorded else own])
     return Tries(named, len(table) + (not is_recorded), sharpes)
+
+
+def _is_among(table: pd.DataFrame, record: TrialRecord) -> bool:
+    """Whether a trial has the very figures: one run by a function of signals, now by its frames."""
+    alike = table["data_digest"] == record.data_version.get("digest")
+    for name in ("sessions", "sharpe", "total_return"):
+        value = record.result[name]
+        if value is None:
+            return False
+        alike &= np.isclose(table[name].to_numpy(np.float64, na_value=np.nan), value, rtol=1e-9)
+    return bool(alike.any())
 
 
 def _span(interval: Any) -> str:

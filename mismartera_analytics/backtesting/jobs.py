@@ -153,6 +153,17 @@ class Runner:
         StrategyError
             If a combination raises; its parameters are named. The error is light enough to travel.
         """
+        values, counts = self.values(batch)
+        return scores(values, counts, cash=self.job.settings.cash, periods=self._periods)
+
+    def values(self, batch: Sequence[Mapping[str, Any]]) -> tuple[Floats, Floats]:
+        """Return the account at each session's end (batch, sessions), and fills and trades (batch, 2).
+
+        Raises
+        ------
+        StrategyError
+            As in `rows`.
+        """
         values = np.empty((len(batch), len(self._ends)))
         counts = np.zeros((len(batch), 2))
         for number, parameters in enumerate(batch):
@@ -165,7 +176,7 @@ class Runner:
                     f"the combination {dict(parameters)}: {self.job.name} raised "
                     f"{type(error).__name__}: {error}"
                 ) from error
-        return scores(values, counts, cash=self.job.settings.cash, periods=self._periods)
+        return values, counts
 
     def _run(self, parameters: Mapping[str, Any], values: Floats) -> tuple[int, int]:
         from mismartera_analytics.backtesting.loop import run_strategy

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mismartera_analytics.backtesting.grids import Grid
-from mismartera_analytics.backtesting.jobs import Job
+from mismartera_analytics.backtesting.jobs import Job, Runner
 from mismartera_analytics.backtesting.result import BacktestResult
 from mismartera_analytics.backtesting.run import run_on
 from mismartera_analytics.backtesting.scores import (
@@ -19,12 +19,15 @@ from mismartera_analytics.backtesting.scores import (
     SHOWN,
     best_place,
     column_of,
+    session_ends,
     typed,
 )
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from mismartera_analytics.performance.cross_validation import Overfitting
 
 __all__ = ["SweepResult", "frame_of"]
 
@@ -112,7 +115,58 @@ class SweepResult:
         if missing:
             raise InvalidInputError(f"parameters lacks {', '.join(missing)}; name all of the grid.")
         instructions = self._job.instructions(chosen)
-        return run_on(self._job.market, instructions, self._job.settings, source=self._source)
+        source = {**self._source, "family": self.family}
+        return run_on(self._job.market, instructions, self._job.settings, source=source)
+
+    def returns(self) -> pd.DataFrame:
+        """Run every combination again and return what each session of it brought.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Simple returns [1]: index the sessions, a column for each row of `frame`, by its position.
+            It takes 8 bytes for each session of each combination.
+        """
+        market, cash = self._job.market, self._job.settings.cash
+        values, _ = Runner(self._job).values(list(self._grid))
+        before = np.hstack([np.full((len(values), 1), cash), values[:, :-1]])
+        labels = market.clock.label[session_ends(market.clock)].astype("datetime64[us]")
+        return pd.DataFrame(
+            (values / before - 1.0).T,
+            index=pd.DatetimeIndex(labels, name="session"),
+            columns=pd.RangeIndex(len(values), name="combination"),
+        )
+
+    def overfitting(self, *, blocks: int = 16) -> Overfitting:
+        """Return how often the best combination of one half of the record fails on the other.
+
+        Parameters
+        ----------
+        blocks
+            Pieces into which the record is cut, as in `probability_of_backtest_overfitting`.
+
+        Returns
+        -------
+        Overfitting
+
+        Raises
+        ------
+        InvalidInputError
+            As in `probability_of_backtest_overfitting`.
+
+        Examples
+        --------
+        >>> from mismartera_analytics.backtesting.samples import MovingAverageCross
+        >>> grid = {"fast": [10, 20], "slow": [50, 100]}
+        >>> found = ma.sweep(MovingAverageCross, grid, "AAPL", "2000-03-01")
+        >>> found.overfitting(blocks=8).trials
+        4
+        """
+        from mismartera_analytics.performance.cross_validation import (
+            probability_of_backtest_overfitting,
+        )
+
+        return probability_of_backtest_overfitting(self.returns(), blocks=blocks)
 
     def heatmap(self, x: str, y: str, value: str = "sharpe") -> Figure:
         """Return a figure of one score over two parameters.

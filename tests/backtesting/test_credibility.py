@@ -177,3 +177,24 @@ def test_names_are_escaped_where_a_result_is_shown(ready_database, nyse, sample)
     shown = result._repr_html_()
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
+
+
+# Sweeps -----------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_counts_its_combinations_and_gives_their_returns(ready_database, nyse, sample):
+    def crossing(bars, fast, slow):
+        quick, steady = (pd.Series(bars.close).rolling(n).mean().to_numpy() for n in (fast, slow))
+        return quick > steady, quick < steady
+
+    for subject in (MovingAverageCross, crossing):
+        grid = {"fast": [10, 20], "slow": [50, 100, 150]}
+        found = ma.sweep(subject, grid, "AAPL", bars=sample, calendar=nyse, run_in="threads")
+        best = found.result(found.best())
+        assert best.credibility().loc["trials", "value"] == 6
+        table = found.returns()
+        place = found.frame["sharpe_ratio"].idxmax()
+        assert table[place].to_numpy() == pytest.approx(best.returns.to_numpy(), abs=1e-12)
+        assert table.index.equals(best.returns.index)
+        overfitting = found.overfitting(blocks=6)
+        assert (overfitting.trials, len(overfitting.logits)) == (6, 20)
