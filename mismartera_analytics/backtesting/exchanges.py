@@ -77,8 +77,12 @@ def _calendar(calendar: str | TradingCalendar) -> TradingCalendar:
 
 def _recorded(symbols: Sequence[str]) -> Calendars:
     from mismartera_analytics.market_data.instruments import DEFAULTS, calendar_of, instruments
+    from mismartera_analytics.market_data.layout import is_symbol
 
-    table = instruments(symbols)
+    named = [symbol for symbol in symbols if is_symbol(symbol)]  # of others nothing is recorded
+    if not named:
+        return dict.fromkeys(symbols, _calendar(DEFAULT))
+    table = instruments(named)
     _check_money(table)
     home = DEFAULTS["exchange_group"], DEFAULTS["asset_class"]
     is_abroad = (table["exchange_group"] != home[0]) | (table["asset_class"] != home[1])

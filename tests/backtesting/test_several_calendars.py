@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError
 from mismartera_analytics.market_data.instruments import record_instruments
 from mismartera_analytics.models.database import init_db
 
@@ -186,3 +186,11 @@ def test_calendars_come_from_the_instruments(nyse):
     record_instruments(pd.DataFrame({"symbol": ["BTC"], "multiplier": [50.0]}))
     with pytest.raises(InvalidInputError, match="50 times its price"):
         backtest(Strategy(), bars=bars)
+
+
+def test_a_name_that_no_instrument_can_have_keeps_the_default(nyse):
+    init_db()
+    bars = daily(nyse, "a long name of a basket")
+    assert len(backtest(Strategy(), bars=bars).equity) == len(bars)
+    with pytest.raises(BarsNotFoundError):
+        backtest(Strategy(), bars=bars.iloc[:0])
