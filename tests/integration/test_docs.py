@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = (
     "README.md", "docs/guide.md", "docs/market-data.md", "docs/brokers.md", "docs/pnl.md",
-    "docs/lookahead.md",
+    "docs/lookahead.md", "docs/backtesting.md",
 )  # fmt: skip
 BARS = "symbol,date,open,high,low,close,volume\nKO,2012-01-03,70,71,69,70.5,1000\n"
 MINUTES = "Date;Time;Open;High;Low;Close;Volume\n20120103;0930;127;128;126;127.5;1000\n"

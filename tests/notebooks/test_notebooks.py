@@ -36,6 +36,8 @@ def test_cells_are_short_and_hold_no_logic(path):
     for cell in code_cells(path):
         lines = cell.source.splitlines()
         assert len(lines) <= MOST_LINES, cell.id
+        if lines[0].startswith("class ") and lines[0].endswith("(ma.Strategy):"):
+            continue  # what a reader writes to run a backtest
         assert not any(line.lstrip().startswith(("def ", "class ", "for ")) for line in lines)
 
 
