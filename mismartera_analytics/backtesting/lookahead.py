@@ -13,7 +13,7 @@ import pandas as pd
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.backtesting.exchanges import CalendarLike
-from mismartera_analytics.backtesting.forms import Instructions, prepared
+from mismartera_analytics.backtesting.forms import SIGNALS, Instructions, prepared
 from mismartera_analytics.backtesting.inputs import load_market
 from mismartera_analytics.backtesting.lookahead_decisions import TOLERANCE, Decisions
 from mismartera_analytics.backtesting.lookahead_futures import bars_of, cut_rows
@@ -108,7 +108,8 @@ def check_lookahead(
     progress
         Whether a progress bar is shown; by default on a terminal and in a notebook.
     **rules
-        As in `backtest`: `cash`, `commission`, `fill` and so on.
+        As in `backtest`: `cash`, `commission`, `fill` and so on. With `compile` too a strategy runs
+        in Python here, which gives the same answers.
 
     Returns
     -------
@@ -154,7 +155,7 @@ def check_lookahead(
         if function is not None
     }
     form, thing = _only(given, signals)
-    settings = _settings({**rules, "seed": seed})
+    settings, terms = _told({**rules, "seed": seed})
     if not all(_can_be_asked(one) for one in (thing, *signals.values())):
         return _finished(form, seed=seed, peeks=settings.fill == "same_close")
     if isinstance(cuts, bool) or not isinstance(cuts, int) or cuts < 1:
@@ -166,6 +167,7 @@ def check_lookahead(
     if form == "strategy" and (isinstance(thing, Strategy) or inspect.isclass(thing)):
         own = prepared(thing, parameters)
         assert own is not None
+        Instructions(strategy=own, **terms)
         return check.subject(StrategyRuns(own, settings), [own], calendar_known=False)
     if parameters:
         raise InvalidInputError("parameters belongs to a strategy given as a class.")
@@ -173,7 +175,7 @@ def check_lookahead(
         form = _form_of(thing, market, adjust)
     if form == "universe":
         return check.universe(thing)
-    return check.frames(FramesOfBars(signals or {form: thing}, adjust), size)
+    return check.frames(FramesOfBars(signals or {form: thing}, adjust), {"size": size, **terms})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,14 +216,13 @@ class _Check:
         random = np.random.default_rng(self.settings.seed)
         return cut_rows(self.market, run.acted, count=self.cuts, random=random)
 
-    def frames(self, functions: FramesOfBars, size: Any) -> LookaheadReport:
+    def frames(self, functions: FramesOfBars, terms: dict[str, Any]) -> LookaheadReport:
         """Check functions of bars, after what they return on all bars was taken as `backtest` does."""
         values = functions.given(self.market, len(self.market.clock) - 1)
-        known = size if size is not None else min(1.0, 1 / len(self.market.symbols))
         arguments = {argument: value for argument, (_, value) in values.items()}
-        if "entries" in arguments or "short_entries" in arguments:
-            arguments["size"] = known
-        orders_of(self.market, Instructions(**arguments), self.settings)
+        if terms["size"] is None and {"entries", "short_entries"} & arguments.keys():
+            terms = {**terms, "size": 1 / len(self.market.symbols)}
+        orders_of(self.market, Instructions(**arguments, **terms), self.settings)
         things = list(functions.functions.values())
         return self.subject(functions, things, calendar_known=True)
 
@@ -258,15 +259,20 @@ def _can_be_asked(thing: Any) -> bool:
     return callable(thing) or isinstance(thing, Strategy)
 
 
-def _settings(rules: dict[str, Any]) -> Settings:
-    allowed = [field.name for field in dataclasses.fields(Settings)]
+def _told(rules: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
+    """Return the rules of a run, which is never compiled, and what else belongs to its orders."""
+    of_runs = [field.name for field in dataclasses.fields(Settings)]
+    of_orders = [field.name for field in dataclasses.fields(Instructions)]
+    allowed = [*of_runs, *(name for name in of_orders if name not in (*FORMS, *SIGNALS, "size"))]
     for name in rules:
         if name not in allowed:
             raise InvalidInputError(
                 f"{name!r} is no argument of check_lookahead{suggestion(name, allowed) or '.'} "
                 f"Rules of a run: {', '.join(allowed)}."
             )
-    return Settings(**rules)
+    terms = {name: value for name, value in rules.items() if name not in of_runs}
+    settings = Settings(**{name: value for name, value in rules.items() if name in of_runs})
+    return dataclasses.replace(settings, compile=False), terms
 
 
 def _symbols(symbols: str | Iterable[str] | None, bars: pd.DataFrame | None) -> list[str] | None:
