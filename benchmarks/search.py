@@ -1,0 +1,193 @@
+"""What does a search cost: on one worker and on two, with its trials logged, and in memory?
+
+195,000 simulated minute bars of one symbol. Compared first: two worker processes of Dask, with one
+thread each, give the rows that one gives, and a sweep that is logged gives those of one that is not.
+Memory is the peak of a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import peers
+from backtest_bars import write_bars
+
+TWO_AVERAGES = {"fast": list(range(5, 55, 5)), "slow": list(range(60, 260, 20))}
+MANY = {"fast": list(range(5, 105)), "slow": list(range(110, 310, 2))}
+FEW = {"fast": [5, 10], "slow": list(range(110, 310, 40))}
+
+
+def crossing(bars: Any, fast: int, slow: int) -> tuple[Any, Any]:
+    """Hold the symbol while its fast moving average lies above its slow one."""
+    from mismartera_analytics.backtesting.indicators import sma
+
+    quick, steady = bars.indicator(sma, window=fast), bars.indicator(sma, window=slow)
+    return quick > steady, quick < steady
+
+
+def strategy() -> Any:
+    """Return the same as a `Strategy` in Python."""
+    import mismartera_analytics as ma
+    from mismartera_analytics.backtesting.indicators import sma
+
+    class Crossing(ma.Strategy):
+        fast = 10
+        slow = 50
+
+        def on_start(self, ctx: Any) -> None:
+            self.quick = ctx.indicator(sma, "close", window=self.fast)
+            self.steady = ctx.indicator(sma, "close", window=self.slow)
+
+        def on_bar(self, ctx: Any) -> None:
+            if ctx.position() == 0:
+                if self.quick[-1] > self.steady[-1]:
+                    ctx.buy()
+            elif self.quick[-1] < self.steady[-1]:
+                ctx.close()
+
+    return Crossing
+
+
+def sweep(what: Any, grid: dict[str, list[int]], minutes: pd.DataFrame, **options: Any) -> Any:
+    import mismartera_analytics as ma
+
+    return ma.sweep(what, grid, interval="1m", bars=minutes, **{"count": False, **options})
+
+
+def timed(call: Callable[[], object]) -> Callable[[], float]:
+    """Return a function that tells how long a call takes."""
+
+    def measure() -> float:
+        began = time.perf_counter()
+        call()
+        return time.perf_counter() - began
+
+    return measure
+
+
+def compare_workers(minutes: pd.DataFrame) -> None:
+    """Compare two worker processes of one thread each with one."""
+    from distributed import Client, LocalCluster
+
+    grid = {"fast": [5, 10, 15, 20], "slow": list(range(60, 220, 20))}
+    options = {"processes": True, "threads_per_worker": 1, "memory_limit": 0}
+    with (
+        LocalCluster(n_workers=1, dashboard_address=None, **options) as single,
+        LocalCluster(n_workers=2, dashboard_address=None, **options) as double,
+        Client(single, set_as_default=False) as one,
+        Client(double, set_as_default=False) as two,
+    ):
+        runs = {
+            name: lambda client=client: sweep(strategy(), grid, minutes, client=client)
+            for name, client in (("one", one), ("two", two))
+        }
+        pd.testing.assert_frame_equal(runs["one"]().frame, runs["two"]().frame, check_exact=True)
+        peers.compare(
+            "a sweep of 32 combinations of a Strategy in Python on two workers of one thread each",
+            ours=timed(runs["two"]), theirs=timed(runs["one"]), peer="one worker", runs=5,
+            at_least=1.7,
+        )  # fmt: skip
+
+
+def compare_shared(minutes: pd.DataFrame) -> None:
+    """Compare a sweep of signals with the same combinations run one by one."""
+    swept = sweep(crossing, TWO_AVERAGES, minutes)
+    single = swept.result(fast=10, slow=60)
+    assert swept.frame["equity"][10] == single.equity["equity"].iloc[-1]
+
+    def one_by_one() -> None:
+        for fast in TWO_AVERAGES["fast"]:
+            for slow in TWO_AVERAGES["slow"]:
+                swept.result(fast=fast, slow=slow).equity.iloc[-1]
+
+    peers.compare(
+        "100 pairs of moving averages over 195,000 minutes",
+        ours=timed(lambda: sweep(crossing, TWO_AVERAGES, minutes)), theirs=timed(one_by_one),
+        peer="the same as single backtests on signals", runs=3,
+    )  # fmt: skip
+
+
+def compare_logging(minutes: pd.DataFrame) -> None:
+    """Compare a sweep of 10,000 that is logged with one that is not."""
+    family = iter(range(1_000))
+
+    def logged() -> Any:
+        return sweep(crossing, MANY, minutes, count=True, family=f"family {next(family)}")
+
+    few = sweep(crossing, FEW, minutes)
+    pd.testing.assert_frame_equal(
+        sweep(crossing, FEW, minutes, count=True).frame, few.frame, check_exact=True
+    )
+    peers.compare(
+        "a sweep of 10,000 combinations, each logged as a trial",
+        ours=timed(logged), theirs=timed(lambda: sweep(crossing, MANY, minutes)),
+        peer="the same without a log", runs=3, at_least=1 / 1.1,
+    )  # fmt: skip
+
+
+def peak(file: Path, count: str) -> float:
+    """Return the peak of a process that sweeps a file of minutes [MB]."""
+    command = [sys.executable, __file__, "--memory", str(file), count]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def compare_memory(file: Path) -> None:
+    """Compare the peak of 10,000 combinations with the budget, and with that of 10 on Dask's client."""
+    peers.compare(
+        "peak memory of a sweep of 10,000 combinations", ours=lambda: peak(file, "many"),
+        theirs=lambda: 500.0, peer="budget", unit="MB", runs=3, at_least=1.0,
+    )  # fmt: skip
+    peers.compare(
+        "peak memory of the client, 10,000 combinations on Dask",
+        ours=lambda: peak(file, "many on dask"), theirs=lambda: peak(file, "few on dask"),
+        peer="10 combinations on Dask", unit="MB", runs=1, at_least=0.95,
+    )  # fmt: skip
+
+
+def measure_memory(file: str, count: str) -> None:
+    """Sweep, and print the peak of this process [MB]."""
+    minutes = pd.read_parquet(file)
+    grid = MANY if count.startswith("many") else FEW
+    if count.endswith("dask"):
+        from distributed import Client, LocalCluster
+
+        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+        with LocalCluster(memory_limit=0, **options) as cluster, Client(cluster) as client:
+            rows = len(sweep(crossing, grid, minutes, client=client))
+    else:
+        rows = len(sweep(crossing, grid, minutes))
+    assert rows == np.prod([len(values) for values in grid.values()])
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+
+
+def main() -> None:
+    """Write the bars once, and compare."""
+    import mismartera_analytics as ma
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MISMARTERA_HOME"] = folder
+        ma.init_db()
+        minutes, _ = write_bars(Path(folder))
+        compare_shared(minutes)
+        compare_workers(minutes)
+        compare_logging(minutes)
+        compare_memory(Path(folder) / "minutes.parquet")
+        ma.close_db()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--memory"]:
+        measure_memory(*sys.argv[2:])
+    else:
+        main()
