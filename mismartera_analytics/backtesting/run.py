@@ -33,7 +33,7 @@ from mismartera_analytics.backtesting.strategy import Strategy
 if TYPE_CHECKING:
     from mismartera_analytics.backtesting.simulation import Simulation
 
-__all__ = ["backtest", "described_run", "run_on"]
+__all__ = ["backtest", "bound_told", "described_run", "run_on"]
 
 _FREE = NoCommission()
 _UNPAID = BorrowRate()
@@ -221,7 +221,7 @@ def backtest(
         source={
             "data": source,
             "calendar": calendar_told(calendar),
-            "range": [_bound(start), _bound(end)],
+            "range": [bound_told(start), bound_told(end)],
             "family": named_family if count else None,
         },
     )
@@ -230,7 +230,7 @@ def backtest(
     return result
 
 
-def _bound(value: Any) -> str | None:
+def bound_told(value: Any) -> str | None:
     """Return a bound of the range as text that reads as the same bound."""
     bound = None if value is None else clock.parse_bound(value, argument="start")
     return None if bound is None else bound.isoformat()

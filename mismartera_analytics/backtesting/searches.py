@@ -25,6 +25,7 @@ from mismartera_analytics.backtesting.forms import Instructions
 from mismartera_analytics.backtesting.grids import Condition, Grid, combinations_of
 from mismartera_analytics.backtesting.inputs import load_market, named_symbols
 from mismartera_analytics.backtesting.jobs import Job, Runner, subject_of
+from mismartera_analytics.backtesting.run import bound_told
 from mismartera_analytics.backtesting.scores import SCORES
 from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.signals import size_of
@@ -160,7 +161,12 @@ def prepared_search(
     if not isinstance(subject, type):
         size_of(market, size, settings)
     job = Job(subject, base, market, settings, size)
-    return Search(combinations, job, {"data": source, "calendar": calendar_told(calendar)})
+    told = {
+        "data": source,
+        "calendar": calendar_told(calendar),
+        "range": [bound_told(start), bound_told(end)],
+    }
+    return Search(combinations, job, told)
 
 
 def settings_of(rules: Mapping[str, Any]) -> Settings:

@@ -150,6 +150,7 @@ def sweep(
     finally:
         if log is not None:
             log.flush()
+    source = {**search.source, "family": named if count else None}
     return SweepResult(
-        frame_of(search.grid, table), named, len(places), search.grid, search.job, search.source
+        frame_of(search.grid, table), named, len(places), search.grid, search.job, source
     )
