@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,8 @@ def run_from(job: Job, parameters: Mapping[str, Any], first: int) -> Simulation:
     simulation = Simulation(job.market, job.settings)
     if isinstance(job.subject, type):
         strategy = _waiting(job.subject, first)(**chosen)
-        run_strategy(strategy, job.market, simulation, job.settings, context_type=_warming(first))
+        in_python = dataclasses.replace(job.settings, compile=False)  # the same to the last bit
+        run_strategy(strategy, job.market, simulation, in_python, context_type=_warming(first))
     else:
         signals = [flags.T.copy() for flags in SignalBoard(job.market).signals(job.subject, chosen)]
         if len(signals) == 2:
