@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import weakref
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mismartera_analytics import clock
+from mismartera_analytics.calendars.sessions import TradingCalendar
 from mismartera_analytics.errors import InvalidBarsError
 
 __all__ = ["Clock", "SessionSource", "day_clock", "intraday_clock", "microseconds"]
@@ -176,17 +178,19 @@ def intraday_clock(starts: Int64s, interval: clock.Interval, calendar: SessionSo
     """
     first, last = starts[[0, -1]].astype("datetime64[us]").astype("datetime64[D]")
     table = _table(calendar, first, last)
-    session = np.searchsorted(table.closes, starts, side="right")
+    session = _sessions_of(starts, table.closes)
     known = np.minimum(session, len(table.closes) - 1)
+    closes = table.closes[known]
     is_regular = (session < len(table.closes)) & (starts >= table.opens[known])
-    is_regular &= (starts < table.break_starts[known]) | (starts >= table.break_ends[known])
+    if (table.break_starts < table.break_ends).any():
+        is_regular &= (starts < table.break_starts[known]) | (starts >= table.break_ends[known])
     ends = starts + int(interval.length / dt.timedelta(microseconds=1))
-    ends = np.where(is_regular, np.minimum(ends, table.closes[known]), ends)
-    is_last = is_regular & (ends == table.closes[known])
+    ends = np.where(is_regular, np.minimum(ends, closes), ends)
+    is_last = is_regular & (ends == closes)
     return Clock(
         start=starts,
         end=ends,
-        session=session.astype(np.int64),
+        session=session,
         label=table.labels[known],
         flags=(is_regular * REGULAR + is_last * LAST_OF_SESSION).astype(np.uint8),
         closes=table.closes,
@@ -194,6 +198,14 @@ def intraday_clock(starts: Int64s, interval: clock.Interval, calendar: SessionSo
         opens=table.opens,
         begins=table.begins,
     )
+
+
+def _sessions_of(starts: Int64s, closes: Int64s) -> Int64s:
+    """Return how many closes came by each of the ascending instants; few closes, many instants."""
+    firsts = np.searchsorted(starts, closes, side="left")
+    began = int(np.searchsorted(firsts, 0, side="right"))
+    counts = np.diff(np.append(firsts[began:], len(starts)), prepend=0)
+    return np.repeat(np.arange(began, len(closes) + 1), counts)
 
 
 @dataclass(frozen=True)
@@ -206,9 +218,21 @@ class _Sessions:
     break_ends: Int64s
 
 
+_known: weakref.WeakKeyDictionary[TradingCalendar, _Sessions] = weakref.WeakKeyDictionary()
+"""Hours of calendars, which never change."""
+
+
 def _table(calendar: SessionSource, first: np.datetime64, last: np.datetime64) -> _Sessions:
     """Return all sessions; the first and the last label must lie in what the calendar covers."""
     calendar.sessions(first.item(), last.item())
+    if not isinstance(calendar, TradingCalendar):
+        return _hours(calendar)
+    if calendar not in _known:
+        _known[calendar] = _hours(calendar)
+    return _known[calendar]
+
+
+def _hours(calendar: SessionSource) -> _Sessions:
     frame = calendar.sessions()
     closes = frame["regular_close"]
     return _Sessions(

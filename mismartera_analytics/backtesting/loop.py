@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mismartera_analytics.backtesting.context import Context, FillEvent
 from mismartera_analytics.backtesting.market import Market
+from mismartera_analytics.backtesting.pace import in_parts
 from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.simulation import Simulation
 from mismartera_analytics.backtesting.strategy import Strategy
@@ -97,25 +98,26 @@ class _Loop:
         rows = len(self._market.clock)
         last = rows if most is None else min(most, rows)
         self._strategy.on_start(context)
-        for row in range(last):
-            if row in opening:
-                self._open_session(row)
-            if context._is_busy or row == self._action_rows[self._actions_told]:
-                simulation.advance(row)
-                context._is_busy = n_working[0] > 0 or n_taken[0] < n_placed[0]
-                if row == self._action_rows[self._actions_told]:
-                    self._tell_splits(row)
-                if self._hears_fills:
-                    cursor.seen = row + 1
-                    context.row = row
-                    context._moment = None
-                    self._tell_fills()
-            cursor.seen = row + 1
-            context.row = row
-            context._moment = None
-            on_bar(context)
-            if self._hears_closes and (row == rows - 1 or sessions[row + 1] != sessions[row]):
-                self._strategy.on_session_close(context)
+        for part in in_parts(last, what=type(self._strategy).__name__):
+            for row in part:
+                if row in opening:
+                    self._open_session(row)
+                if context._is_busy or row == self._action_rows[self._actions_told]:
+                    simulation.advance(row)
+                    context._is_busy = n_working[0] > 0 or n_taken[0] < n_placed[0]
+                    if row == self._action_rows[self._actions_told]:
+                        self._tell_splits(row)
+                    if self._hears_fills:
+                        cursor.seen = row + 1
+                        context.row = row
+                        context._moment = None
+                        self._tell_fills()
+                cursor.seen = row + 1
+                context.row = row
+                context._moment = None
+                on_bar(context)
+                if self._hears_closes and (row == rows - 1 or sessions[row + 1] != sessions[row]):
+                    self._strategy.on_session_close(context)
         if 0 < last < rows and last in opening:
             self._open_session(last)
 

@@ -184,8 +184,7 @@ def build_market(
     missing = [name for name in wanted if name not in bars.columns]
     if missing:
         raise InvalidBarsError(f"bars lacks the columns {missing}; see frames.BARS.")
-    codes, names = pd.factorize(bars["symbol"], sort=True)
-    held = tuple(str(name) for name in names)
+    codes, held = _named(bars["symbol"])
     chosen = held if symbols is None else tuple(symbols)
     for symbol in chosen:
         if symbol not in held:
@@ -196,7 +195,9 @@ def build_market(
     if not chosen:
         raise BarsNotFoundError(f"there are no {interval} bars in the range.")
     keys = _keys(bars, interval)
-    positions = [np.flatnonzero(codes == held.index(symbol)) for symbol in chosen]
+    positions: list[Any] = [np.flatnonzero(codes == held.index(symbol)) for symbol in chosen]
+    if len(held) == 1:
+        positions = [slice(None)]  # a view of the columns, where rows would copy them
     for symbol, rows in zip(chosen, positions, strict=True):
         if (np.diff(keys[rows]) <= 0).any():
             raise InvalidBarsError(
@@ -215,14 +216,16 @@ def build_market(
     if calendars:
         joined = join_clocks(clocks, is_intraday=interval.is_intraday)
         times, calendars, places = joined.whole, joined.own, list(joined.places)
-    fields = np.full((5, len(chosen), len(times)), np.nan)
+    fields = np.empty((5, len(chosen), len(times)))
     values = [bars[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in FIELDS]
     for number, rows in enumerate(positions):
         k = number_of[number]
         at: Any = slice(None)
-        if len(rows) < len(used[k]):
+        if len(own_keys[number]) < len(used[k]):
             at = np.searchsorted(used[k], own_keys[number])
         at = at if places[k] is None else places[k][at]
+        if len(own_keys[number]) < len(times):
+            fields[:, number] = np.nan
         for field, column in enumerate(values):
             fields[field, number, at] = column[rows]
     _check_prices(fields, chosen, times)
@@ -261,6 +264,14 @@ def _clock(keys: NDArray[np.int64], interval: clock.Interval, calendar: SessionS
     return day_clock(keys.astype("datetime64[D]"), interval, calendar)
 
 
+def _named(symbols: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the number of each row's symbol and the symbols, sorted; most often there is only one."""
+    if len(symbols) and (symbols == symbols.iloc[0]).all():
+        return np.zeros(len(symbols), np.int64), (str(symbols.iloc[0]),)
+    codes, names = pd.factorize(symbols, sort=True)
+    return codes, tuple(str(name) for name in names)
+
+
 def _union(keys: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Return the sorted union of ascending arrays; usually one of them holds all the others."""
     longest = max(keys, key=len)
@@ -288,9 +299,11 @@ def _keys(bars: pd.DataFrame, interval: clock.Interval) -> NDArray[np.int64]:
 
 def _check_prices(fields: Floats, symbols: Sequence[str], times: Clock) -> None:
     opened, high, low, close = fields[:4]
-    has_bar = ~np.isnan(fields[:4]).all(axis=0)
     is_good = (low > 0) & (high < np.inf) & (low <= opened) & (low <= close)
     is_good &= (high >= opened) & (high >= close)
+    if is_good.all():
+        return
+    has_bar = ~np.isnan(fields[:4]).all(axis=0)
     bad = np.argwhere(has_bar & ~is_good)
     if len(bad):
         symbol, row = bad[0]

@@ -49,6 +49,8 @@ class Actions:
 
 def relevant_actions(actions: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:
     """Return the actions of the symbols as `frames.CORPORATE_ACTIONS`; refuse what is incomplete."""
+    if not len(actions) and list(actions.columns) == list(frames.CORPORATE_ACTIONS.names):
+        return actions
     known = frames.CORPORATE_ACTIONS.conform(actions.assign(new_symbol=actions.get("new_symbol")))
     known = known[known["symbol"].isin(symbols)].reset_index(drop=True)
     is_split = known["action_type"] == "SPLIT"

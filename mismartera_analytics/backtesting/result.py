@@ -135,7 +135,8 @@ class BacktestResult:
     @functools.cached_property
     def returns(self) -> pd.Series[float]:
         """Return of each session [1], labelled by session; of bars longer than one, of each bar."""
-        return returns_of(self.equity, self.config["cash"])
+        labels, ledger = self._market.clock.label, self._simulation.ledger
+        return returns_of(labels, ledger[0] + ledger[1], self.config["cash"])
 
     @functools.cached_property
     def orders(self) -> pd.DataFrame:

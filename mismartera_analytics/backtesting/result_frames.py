@@ -126,13 +126,22 @@ def equity_of(market: Market, simulation: Simulation, cash: float) -> pd.DataFra
     return frames.EQUITY.conform(table)
 
 
-def returns_of(equity: pd.DataFrame, cash: float) -> pd.Series[float]:
-    """Return what each session made of the value at the end of the one before."""
-    labels = equity["session"].to_numpy()
+def returns_of(
+    labels: NDArray[np.datetime64], equity: NDArray[np.float64], cash: float
+) -> pd.Series[float]:
+    """Return what each session made of the value at the end of the one before.
+
+    Parameters
+    ----------
+    labels, equity
+        (rows,) session and account value [currency] at each bar's end.
+    cash
+        What the account began with [currency].
+    """
     last = np.flatnonzero(np.append(labels[1:] != labels[:-1], True))
-    values = equity["equity"].to_numpy()[last]
+    values = equity[last]
     before = np.concatenate([[cash], values[:-1]])
-    index = pd.DatetimeIndex(labels[last], name="session")
+    index = pd.DatetimeIndex(labels[last].astype("datetime64[us]"), name="session")
     return pd.Series(values / before - 1.0, index=index, name="return")
 
 

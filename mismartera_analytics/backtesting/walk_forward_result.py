@@ -55,7 +55,8 @@ class WalkForwardResult:
     @functools.cached_property
     def returns(self) -> pd.Series[float]:
         """Return of each tested session [1], labelled by session."""
-        return returns_of(self.equity, self._cash)
+        equity = self.equity
+        return returns_of(equity["session"].to_numpy(), equity["equity"].to_numpy(), self._cash)
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:

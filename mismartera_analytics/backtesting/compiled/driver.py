@@ -19,6 +19,7 @@ from mismartera_analytics.backtesting.compiled.handles import (
     StrategyHandle,
 )
 from mismartera_analytics.backtesting.context import Context
+from mismartera_analytics.backtesting.pace import in_parts
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.tickets import ORDER_TYPES, TIMES_IN_FORCE, Ticket
 from mismartera_analytics.errors import InvalidOrderError, StrategyError
@@ -28,6 +29,7 @@ __all__ = ["CompiledLoop"]
 logger = logging.getLogger(__name__)
 
 _ROOM = 1024
+_PART = 1 << 20
 _HOOKS = ("on_fill", "on_session_open", "on_session_close")
 _SENTENCE = re.compile(r"<<(.+?)>>", re.DOTALL)
 
@@ -78,16 +80,17 @@ class CompiledLoop:
         held = StrategyHandle(strategy, handle.counts, numbers)
         row = 0
         try:
-            while row < last:
-                context._simulation.reserve(self._room)
-                handle.renew(context)
-                arguments = (held, handle, row, last, self._room)
-                row = _compiled(strategy, context, arguments)(*arguments)
-                self._look(handle)
-                if row < last and self._is_split(handle, row):
-                    held.write_back(strategy)
-                    self._split(handle, row)
-                    held = StrategyHandle(strategy, handle.counts, numbers)
+            for part in in_parts(last, what=type(strategy).__name__, size=_PART):
+                while row < part.stop:
+                    context._simulation.reserve(self._room)
+                    handle.renew(context)
+                    arguments = (held, handle, row, part.stop, self._room)
+                    row = _compiled(strategy, context, arguments)(*arguments)
+                    self._look(handle)
+                    if row < last and self._is_split(handle, row):
+                        held.write_back(strategy)
+                        self._split(handle, row)
+                        held = StrategyHandle(strategy, handle.counts, numbers)
         finally:
             held.write_back(strategy)
             self._look(handle)
