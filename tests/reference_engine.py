@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SLACK = 1e-9
 
@@ -18,6 +18,7 @@ class Bar:
     high: float
     low: float
     close: float
+    volume: float = 1_000.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ class Rules:
     most_per_symbol: float = math.inf
     most_held: float = math.inf
     most_exposure: float = math.inf
+    impact: float = 0.0
+    volume_limit: float | None = None
+    bracket_from: str = "entry_bar"
+    bar_path: str = "pessimistic"
 
     def fee(self, quantity: float, price: float, side: int = 1) -> float:
         amount = (
@@ -94,7 +99,29 @@ class Rules:
         return float(math.trunc(quantity))
 
 
-@dataclass
+@dataclass(frozen=True)
+class Bracket:
+    """Stop and target at prices, or at fractions of the entry's price; the stop may trail."""
+
+    stop: float = math.nan
+    target: float = math.nan
+    stop_part: float = math.nan
+    target_part: float = math.nan
+    trail_part: float = math.nan
+
+    def orders(self, symbol: str) -> list[Order]:
+        made = []
+        if not (math.isnan(self.stop) and math.isnan(self.stop_part)):
+            made.append(Order(symbol, type="STOP", tif="GTC", stop=self.stop))
+        if not math.isnan(self.trail_part):
+            order = Order(symbol, type="TRAILING_STOP", tif="GTC", trail_percent=self.trail_part)
+            made.append(order)
+        if not (math.isnan(self.target) and math.isnan(self.target_part)):
+            made.append(Order(symbol, type="LIMIT", tif="GTC", limit=self.target))
+        return made
+
+
+@dataclass(eq=False)
 class Order:
     symbol: str
     side: int = 0  # 1 buys, -1 sells; of a target the fill tells
@@ -106,6 +133,10 @@ class Order:
     tif: str = "DAY"
     limit: float = math.nan
     stop: float = math.nan
+    trail: float = math.nan
+    trail_percent: float = math.nan
+    bracket: Bracket | None = None
+    rivals: str = ""  # orders of one name cancel another
     only_if: str = ""
     placed: int = 0
     row: int = -1
@@ -114,6 +145,18 @@ class Order:
     is_rebalance: bool = False
     is_triggered: bool = False
     status: str = "PENDING"
+    filled: float = 0.0
+    paid: float = 0.0  # value of what is filled
+    fee: float = 0.0
+    entry: Order | None = None  # whose stop or target this is
+    children: list[Order] = field(default_factory=list)
+    raw: float = math.nan  # price of its latest fill before slippage
+    is_fixed: bool = False  # sized at the decision
+    is_ambiguous: bool = False
+
+    @property
+    def left(self) -> float:
+        return self.quantity - self.filled
 
 
 @dataclass(frozen=True)
@@ -124,6 +167,7 @@ class Fill:
     quantity: float
     price: float
     fee: float
+    is_ambiguous: bool = False
 
 
 @dataclass
@@ -142,6 +186,7 @@ class Engine:
         self.mark: dict[str, float] = {}
         self.book: list[Order] = []
         self.on_the_way: list[Order] = []
+        self.traded: dict[tuple[str, int], float] = {}
         self.out = Outcome()
 
     def run(self) -> Outcome:
@@ -183,9 +228,12 @@ class Engine:
             self.cash += action.dividend * self.units[action.symbol]
             for order in [*self.book, *self.on_the_way]:
                 if order.symbol == action.symbol and order.placed < action.at:
-                    order.quantity *= action.ratio
-                    order.limit /= action.ratio
-                    order.stop /= action.ratio
+                    waiting = [child for child in order.children if child.status == "NOTHING"]
+                    for each in [order, *waiting]:
+                        each.quantity = each.filled + each.left * action.ratio
+                        each.limit /= action.ratio
+                        each.stop /= action.ratio
+                        each.trail /= action.ratio
 
     def expire(self, session: int) -> None:
         for order in self.book:
@@ -195,23 +243,47 @@ class Engine:
 
     def end(self, order: Order) -> None:
         is_met = order.is_rebalance and order.target == 0 and self.units[order.symbol] == 0
+        is_met = is_met and order.filled == 0
         order.status = "NOTHING" if is_met else "EXPIRED"
 
     # Matching
 
     def match(self, number: int) -> None:
-        points = {}
-        for order in self.book:
-            bar = self.world.bars[order.symbol].get(number)
-            if bar is not None:
-                points[order.number] = self.point(order, bar, number)
-        for moment in ("open", "inside", "close"):
+        points: dict[int, tuple[str, float]] = {}
+        known: set[int] = set()
+
+        def born() -> list[Order]:
+            """Return the children that came into the book since the last call."""
+            fresh = [order for order in self.book if order.number not in known]
+            known.update(order.number for order in fresh)
+            return fresh if self.rules.bracket_from == "entry_bar" else []
+
+        def look(orders: list[Order]) -> None:
+            for order in orders:
+                order.is_ambiguous = False
+                bar = self.world.bars[order.symbol].get(number)
+                if bar is not None:
+                    points[order.number] = self.point(order, bar, number)
+
+        def fill(moment: str) -> None:
             now = [
-                (order, points[order.number][1])
+                (order, points.pop(order.number)[1])
                 for order in self.book
-                if order.number in points and points[order.number][0] == moment
+                if points.get(order.number, ("",))[0] == moment
             ]
             self.execute(now, number, moment)
+
+        look([*self.book])
+        known.update(order.number for order in self.book)
+        fill("open")
+        look(born())
+        fill("open")
+        self.choose(points, number)
+        fill("inside")
+        points.update(self.after_entries(born(), number))
+        fill("inside")
+        fill("close")
+        self.follow(number)
         self.book = [order for order in self.book if order.status == "PENDING"]
 
     def point(self, order: Order, bar: Bar, number: int) -> tuple[str, float]:
@@ -232,10 +304,12 @@ class Engine:
             return "close", bar.close
         if order.type == "LIMIT":
             return self.limit_point(order, bar)
-        if order.type == "STOP":
-            if self.is_through(order, bar.open):
+        if order.type in ("STOP", "TRAILING_STOP"):
+            if order.is_triggered or self.is_through(order, bar.open):
+                order.is_triggered = True
                 return "open", bar.open
             if self.is_through(order, bar.high if order.side > 0 else bar.low):
+                order.is_triggered = True
                 return "inside", order.stop
             return "", 0.0
         if order.is_triggered or self.is_through(order, bar.open):
@@ -273,6 +347,129 @@ class Engine:
             if k < number
         )
 
+    # The path inside a bar
+
+    def is_up_first(self, bar: Bar) -> bool:
+        return bar.high - bar.open < bar.open - bar.low
+
+    def choose(self, points: dict[int, tuple[str, float]], number: int) -> None:
+        """Mark what hangs on the path; of orders that cancel another leave the one reached first."""
+        inside = [o for o in self.book if points.get(o.number, ("",))[0] == "inside"]
+        inside = [o for o in inside if o.status == "PENDING"]
+
+        def bar_of(order: Order) -> Bar:
+            return self.world.bars[order.symbol][number]
+
+        def is_up(order: Order) -> bool:
+            return points[order.number][1] > bar_of(order).open
+
+        for order in inside:
+            same = [other for other in inside if other.symbol == order.symbol]
+            order.is_ambiguous = len({is_up(other) for other in same}) == 2
+        for order in inside:
+            for other in inside:
+                later = other.number > order.number and order.rivals == other.rivals != ""
+                if not later or not {order.number, other.number} <= points.keys():
+                    continue
+                if is_up(order) == is_up(other):
+                    start = bar_of(order).open
+                    away = [abs(points[o.number][1] - start) for o in (order, other)]
+                    loser = other if away[0] <= away[1] else order
+                elif self.rules.bar_path == "ohlc":
+                    loser = other if is_up(order) == self.is_up_first(bar_of(order)) else order
+                elif (order.type == "LIMIT") == (other.type == "LIMIT"):
+                    loser = other
+                else:
+                    limit, stop = (order, other) if order.type == "LIMIT" else (other, order)
+                    loser = limit if self.rules.bar_path == "pessimistic" else stop
+                del points[loser.number]
+
+    def after_entries(self, born: list[Order], number: int) -> dict[int, tuple[str, float]]:
+        """Return what the rest of a bar fills of the brackets of entries inside it."""
+        found = {}
+        for entry in {id(child.entry): child.entry for child in born}.values():
+            assert entry is not None
+            live = [child for child in entry.children if child.status == "PENDING"]
+            stop = next((child for child in live if child.type != "LIMIT"), None)
+            target = next((child for child in live if child.type == "LIMIT"), None)
+            hit, price = self.after_entry(entry, stop, target, number)
+            if hit is not None:
+                hit.is_triggered = True
+                found[hit.number] = ("inside", price)
+        return found
+
+    def after_entry(
+        self, entry: Order, stop: Order | None, target: Order | None, number: int
+    ) -> tuple[Order | None, float]:
+        bar, at = self.world.bars[entry.symbol][number], entry.raw
+
+        def stops(price: float) -> bool:
+            return stop is not None and self.is_through(stop, price)
+
+        def gains(price: float) -> bool:
+            if target is None:
+                return False
+            if self.rules.limit_fill == "through" and price == target.limit:
+                return False
+            return self.is_good(target, price)
+
+        if stop is not None and stops(at):
+            return stop, at
+        if target is not None and self.is_good(target, at):
+            return target, at
+        worst, best = (bar.low, bar.high) if entry.side > 0 else (bar.high, bar.low)
+        if not stops(worst) and not gains(best):
+            return None, 0.0
+        hit = None
+        if self.rules.bar_path == "pessimistic":
+            is_left = target is not None and self.is_good(target, bar.close) and gains(best)
+            hit = stop if stops(worst) else target if is_left else None
+        elif self.rules.bar_path == "best":
+            # A price worse than the entry's own comes after it where the open was better.
+            is_sure = entry.side * (at - bar.open) < 0 and stops(worst)
+            hit = target if gains(best) else stop if is_sure or stops(bar.close) else None
+        else:
+            first = [bar.high, bar.low] if self.is_up_first(bar) else [bar.low, bar.high]
+            on_first_leg = (at > bar.open) == self.is_up_first(bar)
+            for corner in [*(first if on_first_leg else first[1:]), bar.close]:
+                if stops(corner) or gains(corner):
+                    hit = stop if stops(corner) else target
+                    break
+        if hit is None:
+            self.mark_last_fill(entry)
+            return None, 0.0
+        hit.is_ambiguous = True
+        return hit, hit.limit if hit is target else hit.stop
+
+    def mark_last_fill(self, order: Order) -> None:
+        place = max(k for k, fill in enumerate(self.out.fills) if fill.number == order.number)
+        self.out.fills[place] = replace(self.out.fills[place], is_ambiguous=True)
+
+    def last_price(self, order: Order, number: int) -> float:
+        """Return the last close, in the shares in which the order is placed."""
+        price = self.mark.get(order.symbol, math.nan)
+        for action in self.world.actions:
+            is_next = action.symbol == order.symbol and action.row == number + 1
+            if is_next and order.placed >= action.at:
+                price /= action.ratio
+        return price
+
+    def trailed(self, order: Order, best: float) -> float:
+        away = best * order.trail_percent if math.isnan(order.trail) else order.trail
+        return best + order.side * away
+
+    def follow(self, number: int) -> None:
+        """Move trailing stops by the bar that is over."""
+        for order in self.book:
+            bar = self.world.bars[order.symbol].get(number)
+            if order.type != "TRAILING_STOP" or order.status != "PENDING" or bar is None:
+                continue
+            # Of the bar in which its entry filled, inside or at the close, only the close comes later.
+            best = bar.high if order.side < 0 else bar.low
+            level = self.trailed(order, bar.close if order.row == number else best)
+            tighter = max if order.side < 0 else min
+            order.stop = level if math.isnan(order.stop) else tighter(order.stop, level)
+
     # Filling
 
     def execute(self, now: list[tuple[Order, float]], number: int, moment: str) -> None:
@@ -286,16 +483,18 @@ class Engine:
                 continue
             (first if self.goes_first(order) else waiting).append((order, price))
         for order, price in first:
-            self.fill(order, price, number, moment, order.quantity)
+            self.fill(order, price, number, moment, order.left)
         factor = None
         for order, price in waiting:
+            if order.status != "PENDING":
+                continue
             if not order.is_rebalance:
-                self.fill(order, price, number, moment, order.quantity)
+                self.fill(order, price, number, moment, order.left)
             elif factor is None:
-                buys = [(o, p) for o, p in waiting if o.is_rebalance]
+                buys = [(o, p) for o, p in waiting if o.is_rebalance and o.status == "PENDING"]
                 factor = self.factor(buys, number, moment)
                 for buy, at in buys:
-                    shrunk = buy.quantity
+                    shrunk = buy.left
                     if factor < 1:
                         shrunk = self.rules.cut(self.part(buy, factor))
                     self.fill(buy, at, number, moment, shrunk)
@@ -307,7 +506,7 @@ class Engine:
             return is_reducing
         if not self.rules.margin:
             return order.side < 0
-        left = held + order.side * order.quantity
+        left = held + order.side * order.left
         return order.target == 0 or (is_reducing and not self.is_larger(left, held))
 
     def is_larger(self, left: float, held: float) -> bool:
@@ -331,7 +530,8 @@ class Engine:
 
     def size(self, order: Order, price: float, worth: float) -> bool:
         """Turn fractions into shares; return whether there is something to trade."""
-        if not math.isnan(order.quantity) or order.all_cash:
+        is_free = not math.isnan(order.target) or not math.isnan(order.percent)
+        if not is_free or order.is_fixed or order.filled:
             return True
         if worth < 0 and order.target != 0:
             order.status = "REJECTED"
@@ -348,11 +548,39 @@ class Engine:
             order.status = "NOTHING" if order.is_rebalance else "REJECTED"
         return change != 0
 
-    def slipped(self, order: Order, price: float) -> float:
-        moved = price + order.side * price * self.rules.slip
+    def volume_used(self, symbol: str, number: int) -> tuple[float, float]:
+        """Return the bar's volume and what was traded of it."""
+        return self.world.bars[symbol][number].volume, self.traded.get((symbol, number), 0.0)
+
+    def free(self, symbol: str, number: int) -> float:
+        """Return how many shares the bar still takes."""
+        if self.rules.volume_limit is None:
+            return math.inf
+        volume, used = self.volume_used(symbol, number)
+        return max(self.rules.cut(self.rules.volume_limit * volume - used), 0.0)
+
+    def slice(self, order: Order, number: int) -> float:
+        return min(order.left, self.free(order.symbol, number))
+
+    def slipped(self, order: Order, price: float, quantity: float, number: int | None) -> float:
+        """Return the price moved by the slippage; without a bar's number by its constant part."""
+        part = self.rules.slip
+        if self.rules.impact and number is not None:
+            volume, used = self.volume_used(order.symbol, number)
+            share = min((used + quantity) / volume, 1.0) if volume > 0 else 1.0
+            part += self.rules.impact * share**2
+        moved = price + order.side * price * part
         if order.type in ("LIMIT", "STOP_LIMIT"):
             moved = min(moved, order.limit) if order.side > 0 else max(moved, order.limit)
         return max(moved, 0.0)
+
+    def commission(self, order: Order, quantity: float, price: float) -> float:
+        """Return what a fill adds to the order's commission, which is one for all its fills."""
+        if not order.filled:
+            return self.rules.fee(quantity, price, order.side)
+        total = order.filled + quantity
+        whole = self.rules.fee(total, (order.paid + quantity * price) / total, order.side)
+        return max(whole - order.fee, 0.0)
 
     def cost(self, quantity: float, price: float) -> float:
         return quantity * price + self.rules.fee(quantity, price) if quantity > 0 else 0.0
@@ -360,12 +588,12 @@ class Engine:
     def part(self, order: Order, factor: float) -> float:
         """Return the shares that only close, and a part of those that open."""
         held = self.units[order.symbol]
-        closing = min(order.quantity, abs(held)) if held * order.side < 0 else 0.0
-        return closing + (order.quantity - closing) * factor
+        closing = min(order.left, abs(held)) if held * order.side < 0 else 0.0
+        return closing + (order.left - closing) * factor
 
     def factor(self, buys: list[tuple[Order, float]], number: int, moment: str) -> float:
         """Return the largest part of what a rebalance opens that the account carries."""
-        prices = {order.symbol: self.slipped(order, price) for order, price in buys}
+        prices = {o.symbol: self.slipped(o, p, self.slice(o, number), number) for o, p in buys}
 
         def is_paid(factor: float) -> bool:
             return self.cash >= sum(
@@ -396,56 +624,134 @@ class Engine:
             low, high = (middle, high) if allows(middle) else (low, middle)
         return low
 
-    def affordable(self, price: float, side: int = 1, cash: float | None = None) -> float:
-        """Return the most shares that the cash pays for, or would pay for of what is sold short."""
+    def affordable(
+        self, price: Callable[[float], float], side: int = 1, cash: float | None = None
+    ) -> float:
+        """Return the most shares that the cash pays for, or would pay for of what is sold short.
+
+        The price may rise with them.
+        """
         money = self.cash if cash is None else cash
         if money <= SLACK:
             return 0.0
 
         def is_paid(quantity: float) -> bool:
-            return quantity * price + self.rules.fee(quantity, price, side) <= money
+            at = price(quantity)
+            return quantity * at + self.rules.fee(quantity, at, side) <= money
 
-        return self.rules.cut(self.largest(is_paid, money / price))
+        return self.rules.cut(self.largest(is_paid, money / price(0.0)))
 
     def fill(self, order: Order, raw: float, number: int, moment: str, quantity: float) -> None:
-        price = self.slipped(order, raw)
+        free = self.free(order.symbol, number)
+        if order.status != "PENDING" or free == 0:
+            return
+
+        def price_of(shares: float) -> float:
+            return self.slipped(order, raw, shares, number)
+
         held = self.units[order.symbol]
         takes_all = order.all_cash and order.side > 0
         if order.all_cash:
+            plain = self.slipped(order, raw, 0.0, None)
+            price = price_of if order.side > 0 else lambda shares: plain
             quantity = self.affordable(price, order.side)
-        if order.is_rebalance and (order.target == 0 or (order.side < 0 and not self.rules.margin)):
+        is_closing = order.target == 0 or (order.side < 0 and not self.rules.margin)
+        if order.entry is not None or (order.is_rebalance and is_closing):
             quantity = min(quantity, abs(held)) if held * order.side < 0 else 0.0
         if quantity <= 0:
-            order.status = "NOTHING" if order.is_rebalance else "REJECTED"
+            if order.filled:
+                order.status, order.quantity = "FILLED", order.filled
+            else:
+                order.status = "NOTHING" if order.is_rebalance else "REJECTED"
             return
+        price = price_of(min(quantity, free))
+        asked = quantity
+        fee = self.commission(order, quantity, price)
         if self.rules.margin:
-            allowed = quantity
             if not order.is_rebalance:
-                allowed = self.carried(order, quantity, price, number, moment)
-            takes_all = takes_all and allowed == quantity
-            quantity = allowed
+                quantity = self.carried(order, quantity, price, number, moment)
+            takes_all = takes_all and quantity == asked
         elif order.side < 0:
-            proceeds = quantity * price - self.rules.fee(quantity, price, -1)
+            proceeds = quantity * price - fee
             if quantity - held > SLACK * quantity or self.cash + proceeds < 0:
                 quantity = 0.0
-        elif self.cost(quantity, price) - self.cash > SLACK * self.cost(quantity, price):
+        elif quantity * price + fee - self.cash > SLACK * (quantity * price + fee):
             takes_all = True
-            quantity = self.affordable(price) if self.rules.partial_on_cash else 0.0
+            quantity = self.affordable(price_of) if self.rules.partial_on_cash else 0.0
         if quantity <= 0 or self.is_over_a_limit(order, quantity, price, number, moment):
-            order.status = "REJECTED"
+            order.status = "CANCELLED" if order.filled else "REJECTED"
             return
-        fee = self.rules.fee(quantity, price, order.side)
-        self.cash -= order.side * quantity * price + fee
+        now = min(quantity, free)
+        if quantity < asked:
+            price = price_of(now)
+        is_whole = now == quantity
+        fee = self.commission(order, now, price)
+        self.cash -= order.side * now * price + fee
+        is_emptied = takes_all and is_whole and not order.filled and self.rules.fractional
         is_overdrawn = self.cash < 0 and not self.rules.margin
-        if is_overdrawn or (takes_all and self.rules.fractional):
+        if is_overdrawn or is_emptied:
             self.cash = 0.0
-        left = held + order.side * quantity
-        self.units[order.symbol] = 0.0 if abs(left) <= SLACK * quantity else left
-        order.status = "FILLED"
-        order.quantity = quantity
+        left = held + order.side * now
+        self.units[order.symbol] = 0.0 if abs(left) <= SLACK * now else left
+        used = self.traded.get((order.symbol, number), 0.0)
+        self.traded[order.symbol, number] = used + now
+        order.quantity = order.filled + quantity
+        order.filled += now
+        order.paid += now * price
+        order.fee += fee
+        order.raw = raw
+        order.status = "FILLED" if is_whole else "PENDING"
+        is_marked = order.is_ambiguous and moment == "inside"
         self.out.fills.append(
-            Fill(order.number, number, order.symbol, order.side * quantity, price, fee)
+            Fill(order.number, number, order.symbol, order.side * now, price, fee, is_marked)
         )
+        self.after_fill(order, now, price, number, moment)
+        if held * self.units[order.symbol] <= 0:
+            self.release(order.symbol)
+
+    def after_fill(
+        self, order: Order, quantity: float, price: float, number: int, moment: str
+    ) -> None:
+        """Begin or enlarge the bracket; shrink or end what the fill cancels."""
+        for child in order.children:
+            if child.status == "PENDING":
+                child.quantity += quantity
+            elif child.status == "NOTHING":
+                self.begin(child, order, quantity, price, number - (moment == "open"))
+        for other in self.book:
+            if other is order or not order.rivals or other.rivals != order.rivals:
+                continue
+            if other.status != "PENDING":
+                continue
+            is_left = order.entry is not None and other.left - quantity > SLACK * quantity
+            if is_left:
+                other.quantity -= quantity
+            else:
+                other.status = "CANCELLED"
+        if order.entry is not None and order.entry.status == "PENDING":
+            order.entry.status = "CANCELLED"
+
+    def begin(self, child: Order, entry: Order, quantity: float, price: float, row: int) -> None:
+        assert entry.bracket is not None
+        child.status, child.side, child.quantity = "PENDING", -entry.side, quantity
+        child.entry, child.row, child.placed = entry, row, entry.placed
+        if child.type == "TRAILING_STOP":
+            child.stop = self.trailed(child, price)
+        elif child.type == "STOP" and math.isnan(child.stop):
+            child.stop = price * (1 - entry.side * entry.bracket.stop_part)
+        elif child.type == "LIMIT" and math.isnan(child.limit):
+            child.limit = price * (1 + entry.side * entry.bracket.target_part)
+        self.book.append(child)
+
+    def release(self, symbol: str) -> None:
+        """End the brackets of a symbol whose position is gone, with what is left of their entries."""
+        for child in self.book:
+            if child.symbol != symbol or child.entry is None or child.status != "PENDING":
+                continue
+            if self.units[symbol] * child.side >= 0:
+                child.status = "CANCELLED"
+                if child.entry.status == "PENDING":
+                    child.entry.status = "CANCELLED"
 
     def is_over_a_limit(
         self, order: Order, quantity: float, price: float, number: int, moment: str
@@ -476,19 +782,22 @@ class Engine:
         held = self.units[order.symbol]
         others = [self.worth_of(s, number, moment) for s in self.units if s != order.symbol]
 
-        def allows(some: float, slack: float = SLACK) -> bool:
+        def allows(some: float, fee: float, slack: float = SLACK) -> bool:
             left = held + order.side * some
-            equity = self.cash + sum(others) + held * price
-            equity -= self.rules.fee(some, price, order.side)
+            equity = self.cash + sum(others) + held * price - fee
             return self.is_within(sum(map(abs, others)) + abs(left) * price, equity, slack)
 
-        if not self.is_larger(held + order.side * quantity, held) or allows(quantity):
+        def fits(some: float) -> bool:
+            return allows(some, self.rules.fee(some, price, order.side), 0.0)
+
+        is_smaller = not self.is_larger(held + order.side * quantity, held)
+        if is_smaller or allows(quantity, self.commission(order, quantity, price)):
             return quantity
         if not self.rules.partial_on_cash:
             return 0.0
         closing = abs(held) if held * order.side < 0 else 0.0
-        fits = self.largest(lambda more: allows(closing + more, 0.0), quantity - closing)
-        return self.rules.cut(closing + fits if fits > SLACK else closing)
+        more = self.largest(lambda some: fits(closing + some), quantity - closing)
+        return self.rules.cut(closing + more if more > SLACK else closing)
 
     # The bar's end
 
@@ -510,6 +819,12 @@ class Engine:
             order.session = self.world.session_of(order.placed)
             order.is_rebalance = not math.isnan(order.target)
             self.out.orders.append(order)
+            if order.bracket is not None:
+                order.children = order.bracket.orders(order.symbol)
+                for child in order.children:
+                    child.number, child.status = len(self.out.orders), "NOTHING"
+                    child.rivals = f"bracket {order.number}"
+                    self.out.orders.append(child)
             self.on_the_way.append(order)
         here = [o for o in self.on_the_way if o.row + self.rules.delay <= number]
         self.on_the_way = [o for o in self.on_the_way if o not in here]
@@ -519,7 +834,7 @@ class Engine:
             session = self.world.session_of(rows[-1].end) if is_end else rows[number + 1].session
             for order in here:
                 order.session = max(order.session, session)
-        entered = self.arrive(here)
+        entered = self.arrive(here, number)
         if self.rules.fill == "same_close" and number >= 0 and self.world.rows[number].is_regular:
             now = []
             for order in entered:
@@ -533,7 +848,7 @@ class Engine:
                 self.value(number, again=True)
                 self.book = [o for o in self.book if o.status == "PENDING"]
 
-    def arrive(self, orders: list[Order]) -> list[Order]:
+    def arrive(self, orders: list[Order], number: int) -> list[Order]:
         """Take orders into the book as things stand now; return those that work."""
         entered: list[Order] = []
         for order in orders:
@@ -556,6 +871,8 @@ class Engine:
                 self.book = [o for o in self.book if o.status == "PENDING"]
             if self.rules.size_at == "decision":
                 self.size_now(order)
+            if order.type == "TRAILING_STOP":
+                order.stop = self.trailed(order, self.last_price(order, number))
             if order.status == "PENDING":
                 self.book.append(order)
                 entered.append(order)
@@ -563,10 +880,14 @@ class Engine:
 
     def works_else(self, symbol: str) -> bool:
         """Whether an order of the symbol works that does not just close its position."""
-        return any(order.symbol == symbol and order.target != 0 for order in self.book)
+        return any(
+            order.symbol == symbol and order.target != 0 and order.entry is None
+            for order in self.book
+        )
 
     def size_now(self, order: Order) -> None:
         """Fix the shares at the decision, from the closes known then."""
+        order.is_fixed = True
         if not math.isnan(order.quantity):
             return
         price = self.mark.get(order.symbol, math.nan)
@@ -582,7 +903,7 @@ class Engine:
         elif order.all_cash:
             is_reversing = order.only_if == "leaving" and held * order.side < 0
             money = self.cash + (held * price if is_reversing else 0.0)
-            change = order.side * self.affordable(price, order.side, money)
+            change = order.side * self.affordable(lambda shares: price, order.side, money)
             order.all_cash = False
         else:
             change = order.side * self.rules.cut(order.percent * worth / price)

@@ -20,6 +20,7 @@ from mismartera_analytics.kernels import layouts
 
 __all__ = ["Context", "FillEvent"]
 
+_PRICES = {"price", "stop_price", "trail", "trail_percent"}
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -150,7 +151,7 @@ class Context:
 
         On a margin account a sale of more than is held opens a short position.
         """
-        if quantity is None and "percent" not in terms and not set(terms) & {"price", "stop_price"}:
+        if quantity is None and "percent" not in terms and not set(terms) & _PRICES:
             return self.close(symbol, **terms)
         return self._place_side(-1, symbol, quantity, terms)
 
@@ -162,6 +163,10 @@ class Context:
         order_type: str | None = None,
         price: float = math.nan,
         stop_price: float = math.nan,
+        trail: float = math.nan,
+        trail_percent: float = math.nan,
+        stop_loss: float = math.nan,
+        take_profit: float = math.nan,
         time_in_force: str = "DAY",
     ) -> int:
         """Place an order.
@@ -173,9 +178,16 @@ class Context:
         quantity
             Shares: positive to buy, negative to sell.
         order_type
-            ``MARKET``, ``LIMIT``, ``STOP`` or ``STOP_LIMIT``; by default told by the prices given.
+            ``MARKET``, ``LIMIT``, ``STOP``, ``STOP_LIMIT`` or ``TRAILING_STOP``; by default told by
+            the prices given.
         price, stop_price
             Limit and stop [currency/share], in today's shares.
+        trail, trail_percent
+            Distance at which a trailing stop follows highs (a sale) or lows (a purchase) of completed
+            bars: [currency/share], or a fraction of the price [1].
+        stop_loss, take_profit
+            Prices of a bracket [currency/share]: once the order fills, a stop and a target for what it
+            has filled, good till cancelled; the first to fill cancels the other.
         time_in_force
             ``DAY``, ``GTC``, ``OPG`` or ``CLS``.
 
@@ -190,8 +202,17 @@ class Context:
             If the order breaks a rule.
         """
         side = 1 if quantity > 0 else -1
-        terms = {"price": price, "stop_price": stop_price, "time_in_force": time_in_force}
-        return self._place_side(side, symbol, abs(quantity), {**terms, "order_type": order_type})
+        terms = {
+            "order_type": order_type,
+            "price": price,
+            "stop_price": stop_price,
+            "trail": trail,
+            "trail_percent": trail_percent,
+            "stop_loss": stop_loss,
+            "take_profit": take_profit,
+            "time_in_force": time_in_force,
+        }
+        return self._place_side(side, symbol, abs(quantity), terms)
 
     def target_percent(
         self, symbol: str | float | None = None, weight: float | None = None, **terms: Any
@@ -229,6 +250,34 @@ class Context:
         orders[order_id]["reason"] = layouts.BY_STRATEGY
         return True
 
+    def children(self, order_id: int) -> list[int]:
+        """Return the numbers of an order's stop and target that work: none before it fills."""
+        orders = self._simulation.placed
+        works = (orders["status"] == layouts.WORKING) & (orders["group"] == -(order_id + 1))
+        return [int(number) for number in np.flatnonzero(works)]
+
+    def one_cancels_other(self, first: int, second: int) -> None:
+        """Have the fill of either of two working orders of one symbol cancel the other one.
+
+        Raises
+        ------
+        InvalidOrderError
+            If one of them does not work any more or is linked already, or their symbols differ.
+        """
+        orders = self._simulation.placed
+        for number in (first, second):
+            if not 0 <= number < len(orders) or orders[number]["status"] != layouts.WORKING:
+                raise InvalidOrderError(f"order {number!r} is no working order of this run.")
+            if orders[number]["group"] != 0:
+                raise InvalidOrderError(f"order {number!r} is linked to another one already.")
+        if first == second or orders[first]["symbol"] != orders[second]["symbol"]:
+            raise InvalidOrderError(
+                f"orders {first!r} and {second!r} must be two orders of one symbol."
+            )
+        for number in (first, second):
+            orders[number]["group"] = first + 1
+        self._simulation.state["linked"] += 2
+
     # How it is done
 
     def _number(self, symbol: str | None) -> int:
@@ -247,6 +296,9 @@ class Context:
         percent = terms.pop("percent", None)
         named = terms.pop("order_type", None)
         told = ("MARKET", "LIMIT", "STOP", "STOP_LIMIT")[(limit == limit) + 2 * (stop == stop)]
+        trails = (terms.get("trail"), terms.get("trail_percent"))
+        if any(value is not None and value == value for value in trails):
+            told = "TRAILING_STOP"
         number = self._number(symbol)
         if quantity is not None and percent is not None:
             raise InvalidOrderError(
@@ -278,9 +330,11 @@ class Context:
         placed = self._instant()
         session = self._market.session_at(ticket.symbol, placed)
         self._is_busy = True
-        return self._simulation.place(
-            ticket.record(row=self._cursor.seen - 1, placed=placed, session=session)
-        )
+        record = ticket.record(row=self._cursor.seen - 1, placed=placed, session=session)
+        number = self._simulation.place(record)
+        if ticket.has_bracket:
+            self._simulation.place_bracket(number, ticket.stop_loss, ticket.take_profit)
+        return number
 
     def _instant(self) -> int:
         return int(self._market.clock.end[self.row]) if self._moment is None else self._moment

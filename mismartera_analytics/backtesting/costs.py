@@ -21,6 +21,7 @@ __all__ = [
     "Slippage",
     "SlippageTerms",
     "Times",
+    "VolumeShare",
 ]
 
 
@@ -110,7 +111,7 @@ class Proportional:
 
 @dataclass(frozen=True)
 class PerShare:
-    """An amount for each share, with a minimum and a maximum for each fill.
+    """An amount for each share, with a minimum and a maximum for each order.
 
     Attributes
     ----------
@@ -169,7 +170,9 @@ class PerOrder:
 
 @dataclass(frozen=True)
 class SlippageTerms:
-    """A slippage as numbers: a fill's price worsens by ``rate * price + amount``.
+    """A slippage as numbers: a price worsens by ``(rate + impact * share**2) * price + amount``.
+
+    The share is that of the bar's volume which the fill and those before it in the bar take.
 
     Attributes
     ----------
@@ -177,10 +180,13 @@ class SlippageTerms:
         Of the price [1].
     amount
         [currency/share]
+    impact
+        Of the price, when all of a bar's volume is taken [1].
     """
 
     rate: float = 0.0
     amount: float = 0.0
+    impact: float = 0.0
 
 
 class Slippage(Protocol):
@@ -289,6 +295,35 @@ class Times:
                 for name, value in numbers.items()
             },
         )
+
+
+@dataclass(frozen=True)
+class VolumeShare:
+    """An impact on the price that grows with the square of the share of the bar's volume taken.
+
+    The model is that of zipline's ``VolumeShareSlippage``, whose default coefficient is 0.1 as well.
+    What was traded earlier in the same bar counts too; a bar without volume counts as taken whole. How
+    much of a bar can be taken at all is said by ``volume_limit``.
+
+    Attributes
+    ----------
+    coefficient
+        Part of the price that it costs to take all of a bar's volume [1].
+
+    Examples
+    --------
+    >>> VolumeShare(0.1).terms().impact
+    0.1
+    """
+
+    coefficient: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check(self.coefficient, "coefficient")
+
+    def terms(self) -> SlippageTerms:
+        """Return the policy as numbers."""
+        return SlippageTerms(impact=self.coefficient)
 
 
 def _check(value: float, argument: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from mismartera_analytics.errors import InvalidInputError
 __all__ = ["Instructions", "prepared"]
 
 FORMS = ("strategy", "weights", "entries", "orders")
+BRACKET = ("stop_loss", "take_profit", "trail")
 SIGNALS = ("entries", "exits", "short_entries", "short_exits")
 
 
@@ -36,6 +38,9 @@ class Instructions:
     short_exits: pd.DataFrame | pd.Series | None = None
     size: Any = None
     orders: pd.DataFrame | None = None
+    stop_loss: float | None = None
+    take_profit: float | None = None
+    trail: float | None = None
 
     def __post_init__(self) -> None:
         given = self._forms()
@@ -46,6 +51,28 @@ class Instructions:
         for leave, enter in (("exits", "entries"), ("short_exits", "short_entries")):
             if getattr(self, leave) is not None and getattr(self, enter) is None:
                 raise InvalidInputError(f"{leave} belongs to {enter}.")
+        self._check_bracket()
+
+    @property
+    def bracket(self) -> dict[str, float]:
+        """What entries given as signals bring with them: fractions of the price they fill at."""
+        return {name: getattr(self, name) for name in BRACKET if getattr(self, name) is not None}
+
+    def _check_bracket(self) -> None:
+        for name, value in self.bracket.items():
+            if self.form != "entries":
+                raise InvalidInputError(
+                    f"{name} belongs to entries; orders have columns, and a strategy's orders "
+                    f"arguments of that name."
+                )
+            most = math.inf if name == "take_profit" else 1.0
+            if not isinstance(value, (int, float)) or not 0.0 < value < most:
+                raise InvalidInputError(
+                    f"{name}={value!r} must be a fraction of the entry's price above 0"
+                    f"{'' if most == math.inf else ' and below 1'}."
+                )
+        if "stop_loss" in self.bracket and "trail" in self.bracket:
+            raise InvalidInputError("stop_loss and trail exclude another: an entry has one stop.")
 
     @property
     def form(self) -> str:
@@ -72,7 +99,7 @@ class Instructions:
     def described(self) -> dict[str, Any]:
         """Return the strategy's name, or the form's, and the parameters."""
         if self.strategy is None:
-            return {"strategy": self.form, "parameters": {}}
+            return {"strategy": self.form, "parameters": self.bracket}
         return {"strategy": type(self.strategy).__name__, "parameters": self.strategy.parameters}
 
 

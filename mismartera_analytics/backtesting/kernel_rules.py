@@ -16,6 +16,11 @@ _FILL_MODES = {
     "next_close": layouts.NEXT_CLOSE,
     "same_close": layouts.SAME_CLOSE,
 }
+_PATHS = {
+    "pessimistic": layouts.PESSIMISTIC,
+    "best": layouts.BEST,
+    "ohlc": layouts.OHLC,
+}
 
 
 def rules_of(settings: Settings) -> layouts.Records:
@@ -40,6 +45,10 @@ def rules_of(settings: Settings) -> layouts.Records:
     rules["fee_maximum"] = fees.maximum
     rules["slip_rate"] = slip.rate
     rules["slip_amount"] = slip.amount
+    rules["slip_impact"] = slip.impact
+    rules["volume_limit"] = settings.volume_limit or 0.0
+    rules["path"] = _PATHS[settings.bar_path]
+    rules["bracket_next"] = settings.bracket_from == "next_bar"
     rules["sell_rate"] = fees.sell_rate
     rules["sell_per_share"] = fees.sell_per_share
     rules["sell_maximum"] = fees.sell_maximum

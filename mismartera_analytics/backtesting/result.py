@@ -29,6 +29,7 @@ from mismartera_analytics.kernels import layouts
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mismartera_analytics.backtesting.ambiguity import Ambiguity
     from mismartera_analytics.backtesting.forms import Instructions
     from mismartera_analytics.backtesting.settings import Settings
     from mismartera_analytics.backtesting.simulation import Simulation
@@ -156,6 +157,14 @@ class BacktestResult:
         return pd.Series(words, index=index, dtype="str", name="reason").dropna()
 
     @functools.cached_property
+    def parents(self) -> pd.Series[Any]:
+        """The entry that each stop and target of a bracket belongs to: ids, indexed by order id."""
+        orders = self._simulation.placed
+        is_child = (self._numbers > 0) & (orders["parent"] >= 0)
+        index = pd.Index(self._numbers[is_child], name="order_id")
+        return pd.Series(self._numbers[orders["parent"][is_child]], index=index, name="parent")
+
+    @functools.cached_property
     def fills(self) -> pd.DataFrame:
         """Executions, as `frames.FILLS`; ids count from 1 in the sequence of events.
 
@@ -239,6 +248,15 @@ class BacktestResult:
         from mismartera_analytics.performance.summary import performance_summary
 
         return performance_summary(self.returns)
+
+    def ambiguity(self) -> Ambiguity:
+        """Return what hung on the path that prices took inside bars, and how far it could matter.
+
+        Two more runs are made when something did; see `Ambiguity`.
+        """
+        from mismartera_analytics.backtesting.ambiguity import ambiguity_of
+
+        return ambiguity_of(self)
 
     def credibility(self, *, family: str | None = None) -> pd.DataFrame:
         """Return what the number of tries leaves of the run's Sharpe ratio.
@@ -364,7 +382,7 @@ class BacktestResult:
     @functools.cached_property
     def _numbers(self) -> NDArray[np.int64]:
         """Id of each order placed; 0 of those that turned out to be none."""
-        kept = self._simulation.placed["status"] != layouts.VOID
+        kept = ~np.isin(self._simulation.placed["status"], (layouts.VOID, layouts.WAITING))
         return np.where(kept, np.cumsum(kept), 0)
 
     @functools.cached_property

@@ -60,7 +60,11 @@ def orders_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]
     )
     keep = numbers > 0
     kept = orders[keep]
-    is_filled = kept["status"] == layouts.FILLED
+    placed_at = kept["placed"].copy()
+    is_child = kept["parent"] >= 0
+    placed_at[is_child] = _first_fills(market, simulation)[kept["parent"][is_child]]
+    is_partial = (kept["status"] == layouts.WORKING) & (kept["filled"] > 0)
+    statuses = np.array([STATUSES.get(code, "") for code in range(layouts.VOID + 1)], object)
     sides = np.array(["SELL", None, "BUY"], object)
     table = pd.DataFrame(
         {
@@ -72,19 +76,27 @@ def orders_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]
             "order_type": _named(kept["type"], ORDER_TYPES),
             "side": sides[kept["side"] + 1],
             "quantity": kept["quantity"],
-            "filled_quantity": np.where(is_filled, kept["quantity"], 0.0),
+            "filled_quantity": kept["filled"],
             "price": kept["limit"],
             "stop_price": kept["stop"],
             "average_fill_price": kept["fill_price"],
             "commission": kept["fee"],
             "time_in_force": _named(kept["tif"], TIMES_IN_FORCE),
-            "status": [STATUSES[status] for status in kept["status"].tolist()],
-            "placed_at": instants(kept["placed"]),
+            "status": np.where(is_partial, "PARTIALLY_FILLED", statuses[kept["status"]]),
+            "placed_at": instants(placed_at),
             "filled_at": pd.DatetimeIndex(filled_at[keep]).tz_localize("UTC"),
             "time_precision": None,
         }
     )
     return frames.ORDERS.conform(table)
+
+
+def _first_fills(market: Market, simulation: Simulation) -> NDArray[np.int64]:
+    """Return when each order first filled [us], for the orders that did."""
+    fills = simulation.filled
+    first = np.zeros(len(simulation.placed), np.int64)
+    first[fills["order"][::-1]] = _filled_at(market, fills)[::-1]
+    return first
 
 
 def fills_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]) -> pd.DataFrame:

@@ -56,6 +56,9 @@ def backtest(
     short_entries: pd.DataFrame | pd.Series | None = None,
     short_exits: pd.DataFrame | pd.Series | None = None,
     size: float | Literal["all"] | None = None,
+    stop_loss: float | None = None,
+    take_profit: float | None = None,
+    trail: float | None = None,
     orders: pd.DataFrame | None = None,
     parameters: dict[str, Any] | None = None,
     commission: Commission = _FREE,
@@ -65,6 +68,9 @@ def backtest(
     limit_fill: Literal["touch", "through"] = "touch",
     fractional: bool = False,
     partial_on_cash: bool = False,
+    volume_limit: float | None = None,
+    bracket_from: Literal["entry_bar", "next_bar"] = "entry_bar",
+    bar_path: Literal["pessimistic", "best", "ohlc"] = "pessimistic",
     account_type: Literal["cash", "margin"] = "cash",
     leverage: float | None = None,
     borrow: Borrow = _UNPAID,
@@ -107,9 +113,14 @@ def backtest(
         where the other side's exit is true in the same row: the position is then turned round.
     size
         What an entry takes: ``"all"`` cash (the default with one symbol) or a fraction of the account.
+    stop_loss, take_profit, trail
+        Of entries: a bracket at these fractions of the price at which an entry fills, for instance
+        0.05; `trail` is a stop that follows the price and takes the place of `stop_loss`. Orders and
+        strategies give each order prices of its own.
     orders
         Columns ``placed_at, symbol, side, quantity`` and perhaps ``order_type, price, stop_price,
-        time_in_force``; an order is eligible from the first bar that starts then or later.
+        trail, trail_percent, stop_loss, take_profit, time_in_force``; an order is eligible from the
+        first bar that starts then or later.
     commission, slippage
         Policies of `backtesting.costs`; none by default.
     fill
@@ -124,6 +135,15 @@ def backtest(
         Whether parts of shares can be traded.
     partial_on_cash
         Whether an order that cash or margin do not allow shrinks; it is rejected by default.
+    volume_limit
+        Share of a bar's volume that orders of its symbol can take together, for instance 0.1; what is
+        left of an order works on as long as its time in force says. None is no limit.
+    bracket_from
+        Whether a bracket works from the bar of its entry on, or from the next one.
+    bar_path
+        What is reached first where a bar does not tell: the stop, the target (``"best"``), or what lies
+        first on the way from the open to the nearer of high and low, the other one, and the close
+        (``"ohlc"``). `BacktestResult.ambiguity` compares them.
     account_type
         ``"cash"`` sells nothing short and borrows nothing; ``"margin"`` does both up to `leverage`.
     leverage
@@ -185,6 +205,9 @@ def backtest(
         limit_fill=limit_fill,
         fractional=fractional,
         partial_on_cash=partial_on_cash,
+        volume_limit=volume_limit,
+        bracket_from=bracket_from,
+        bar_path=bar_path,
         account_type=account_type,
         leverage=leverage,
         borrow=borrow,
@@ -202,6 +225,9 @@ def backtest(
         short_entries=short_entries,
         short_exits=short_exits,
         size=size,
+        stop_loss=stop_loss,
+        take_profit=take_profit,
+        trail=trail,
         orders=orders,
     )
     named_family = family_of(instructions, family)

@@ -22,7 +22,10 @@ from mismartera_analytics.backtesting.financing import (
 from mismartera_analytics.backtesting.limits import Limits
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
-__all__ = ["REG_T", "Settings"]
+__all__ = ["BAR_PATHS", "REG_T", "Settings"]
+
+BarPath = Literal["pessimistic", "ohlc", "best"]
+BAR_PATHS: tuple[BarPath, ...] = ("pessimistic", "ohlc", "best")
 
 MOST_DELAY = 10_000
 
@@ -52,6 +55,9 @@ class Settings:
     limit_fill: Literal["touch", "through"] = "touch"
     fractional: bool = False
     partial_on_cash: bool = False
+    volume_limit: float | None = None
+    bracket_from: Literal["entry_bar", "next_bar"] = "entry_bar"
+    bar_path: BarPath = "pessimistic"
     account_type: Literal["cash", "margin"] = "cash"
     leverage: float | None = None
     borrow: Borrow = field(default_factory=BorrowRate)
@@ -79,7 +85,18 @@ class Settings:
                 )
         if not isinstance(self.limits, Limits):
             raise InvalidInputError(f"limits={self.limits!r} is no Limits of backtesting.limits.")
+        self._check_bars()
         self._check_account()
+
+    def _check_bars(self) -> None:
+        _choice(self.bracket_from, "bracket_from", ("entry_bar", "next_bar"))
+        _choice(self.bar_path, "bar_path", BAR_PATHS)
+        limit = self.volume_limit
+        if limit is not None and not (isinstance(limit, (int, float)) and 0 < limit <= 1):
+            raise InvalidInputError(
+                f"volume_limit={limit!r} must be a share of a bar's volume above 0 and up to 1, "
+                f"or None."
+            )
 
     def _check_account(self) -> None:
         _choice(self.account_type, "account_type", ("cash", "margin"))

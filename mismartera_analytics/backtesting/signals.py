@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mismartera_analytics.backtesting.forms import SIGNALS, Instructions
+from mismartera_analytics.backtesting.brackets import with_brackets
+from mismartera_analytics.backtesting.forms import BRACKET, SIGNALS, Instructions
 from mismartera_analytics.backtesting.frame_rows import blank, decided, rows_of, symbols_of
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.settings import Settings
@@ -36,7 +37,8 @@ def from_signals(market: Market, instructions: Instructions, settings: Settings)
     instructions
         With ``entries, exits, short_entries, short_exits``: boolean, the index that of the run's bars,
         columns symbols; a Series with one symbol. Each row is decided at the end of its bar. And
-        ``size``: ``"all"`` for all cash, or a fraction of the account's value for each entry.
+        ``size``: ``"all"`` for all cash, or a fraction of the account's value for each entry; and
+        ``stop_loss, take_profit, trail``: fractions of an entry's price at which it ends by itself.
     settings
         The rules.
 
@@ -54,7 +56,7 @@ def from_signals(market: Market, instructions: Instructions, settings: Settings)
         check_sides(settings)
     size = size_of(market, instructions.size, settings)
     flags = [_signal(market, getattr(instructions, name), name) for name in SIGNALS]
-    return orders_of_signals(market, *flags, size=size)
+    return _bracketed(orders_of_signals(market, *flags, size=size), instructions)
 
 
 def orders_of_signals(
@@ -82,6 +84,17 @@ def orders_of_signals(
     )
     records = records[in_sequence]
     return decided(market, records, records["row"].astype(np.int64))
+
+
+def _bracketed(records: layouts.Records, instructions: Instructions) -> layouts.Records:
+    """Give every entry the bracket asked for."""
+    if not instructions.bracket:
+        return records
+    is_entry = records["sizing"] != layouts.TARGET
+    levels = {
+        name: np.where(is_entry, instructions.bracket.get(name, np.nan), np.nan) for name in BRACKET
+    }
+    return with_brackets(records, **levels, unit="fraction")
 
 
 def check_sides(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mismartera_analytics.backtesting.brackets import with_brackets
 from mismartera_analytics.backtesting.events import actions_of
 from mismartera_analytics.backtesting.kernel_rules import rules_of
 from mismartera_analytics.backtesting.market import Market
@@ -56,13 +57,18 @@ class Simulation:
         self._allocate(np.zeros(_ROOM, layouts.ORDER))
 
     def _allocate(self, orders: layouts.Records) -> None:
-        """Give room for as many fills as orders: an order fills once."""
-        fills = np.zeros(len(orders), layouts.FILL)
         working = np.zeros(len(orders), np.int64)
-        count, n_working = int(self.state["fills"][0]), int(self.state["working"][0])
-        fills[:count] = self.fills[:count]
+        n_working = int(self.state["working"][0])
         working[:n_working] = self.working[:n_working]
-        self.orders, self.fills, self.working = orders, fills, working
+        self.orders, self.working = orders, working
+        self._make_room(len(orders))
+
+    def _make_room(self, n_fills: int) -> None:
+        """Give room for as many fills; an order fills more than once when a bar's volume is limited."""
+        if n_fills > len(self.fills):
+            fills = np.zeros(max(n_fills, 2 * len(self.fills)), layouts.FILL)
+            fills[: len(self.fills)] = self.fills
+            self.fills = fills
         self._arguments = (
             self.times,
             self.prices,
@@ -75,6 +81,13 @@ class Simulation:
             self.state,
             self.rules,
         )
+
+    def _work(self, task: int, number: int) -> None:
+        """Call the kernel, with more room for fills as long as it asks for it."""
+        needed = self._kernel.advance(task, number, *self._arguments)
+        while needed:
+            self._make_room(needed)
+            needed = self._kernel.advance(task, number, *self._arguments)
 
     def load(self, orders: layouts.Records) -> None:
         """Take a whole list of orders, in the order of their decision rows."""
@@ -100,18 +113,26 @@ class Simulation:
         self.state["orders"] = number + 1
         return number
 
+    def place_bracket(self, number: int, stop_loss: float, take_profit: float) -> None:
+        """Append the children of the order placed last, NaN for none; they wait until it fills."""
+        levels = np.array([[stop_loss], [take_profit]])
+        family = with_brackets(self.orders[number : number + 1].copy(), *levels)
+        self.orders[number] = family[0]
+        for child in family[1:]:
+            self.place(child.item())
+
     def advance(self, last: int) -> None:
         """Work through all rows up to `last`, included."""
-        self._kernel.advance(self._kernel.THROUGH_ROW, last, *self._arguments)
+        self._work(self._kernel.THROUGH_ROW, last)
 
     def open_row(self, row: int) -> None:
         """Bring the book to the start of `row`, all rows before it being done."""
-        self._kernel.advance(self._kernel.TO_OPEN, row, *self._arguments)
+        self._work(self._kernel.TO_OPEN, row)
 
     def finish(self) -> None:
         """Work through the remaining rows and end what cannot fill any more."""
         self.advance(len(self.market.clock) - 1)
-        self._kernel.advance(self._kernel.TO_END, 0, *self._arguments)
+        self._work(self._kernel.TO_END, 0)
         self._end_stale()
 
     def _end_stale(self) -> None:
@@ -121,8 +142,10 @@ class Simulation:
         works = book[placed["status"][book] == layouts.WORKING]
         gone = [n for n in np.unique(placed["symbol"][works]) if self.market.is_stale(int(n))]
         ended = works[np.isin(placed["symbol"][works], gone)]
-        held = self.holdings[0, placed["symbol"][ended]]
-        is_met = (placed["is_target"][ended] == 1) & (placed["size"][ended] == 0.0) & (held == 0.0)
+        is_idle = (self.holdings[0, placed["symbol"][ended]] == 0.0) & (
+            placed["filled"][ended] == 0.0
+        )
+        is_met = (placed["is_target"][ended] == 1) & (placed["size"][ended] == 0.0) & is_idle
         placed["status"][ended] = np.where(is_met, layouts.VOID, layouts.EXPIRED)
         placed["reason"][ended] = layouts.NO_BARS
 

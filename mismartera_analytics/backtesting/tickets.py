@@ -17,6 +17,7 @@ ORDER_TYPES = {
     "LIMIT": layouts.LIMIT,
     "STOP": layouts.STOP,
     "STOP_LIMIT": layouts.STOP_LIMIT,
+    "TRAILING_STOP": layouts.TRAILING_STOP,
 }
 TIMES_IN_FORCE = {
     "DAY": layouts.DAY,
@@ -38,6 +39,8 @@ REASONS = {
     layouts.NO_PRICE: "the symbol had no price yet",
     layouts.REPLACED: "a newer target replaced it",
     layouts.BY_STRATEGY: "cancelled by the strategy",
+    layouts.OTHER_FILLED: "an order that cancels it filled",
+    layouts.NOT_HELD: "the position that it belongs to is closed",
     layouts.NO_MARGIN: "the account's equity does not carry it at the leverage allowed",
     layouts.NO_BARS: "the symbol has no more bars",
     layouts.OVER_TRADE: "its value exceeds max_per_trade",
@@ -65,6 +68,10 @@ class Ticket:
         Names.
     limit, stop
         [currency/share], NaN where there is none.
+    trail, trail_percent
+        Distance of a trailing stop [currency/share], or as a fraction of the price [1].
+    stop_loss, take_profit
+        Prices of the bracket [currency/share], NaN where there is none.
     condition
         ``layouts.ALWAYS``, ``IF_FLAT``, ``IF_LONG``, ``IF_SHORT`` or ``IF_LEAVING``.
     """
@@ -77,6 +84,10 @@ class Ticket:
     time_in_force: str = "DAY"
     limit: float = math.nan
     stop: float = math.nan
+    trail: float = math.nan
+    trail_percent: float = math.nan
+    stop_loss: float = math.nan
+    take_profit: float = math.nan
     condition: int = layouts.ALWAYS
 
     def check(self, settings: Settings) -> None:
@@ -96,7 +107,10 @@ class Ticket:
         _check_name(self.time_in_force, "time_in_force", TIMES_IN_FORCE)
         self._check_size(settings)
         _check_price(self.limit, "price", self.order_type, needed="LIMIT" in self.order_type)
-        _check_price(self.stop, "stop_price", self.order_type, needed="STOP" in self.order_type)
+        needs_stop = self.order_type in ("STOP", "STOP_LIMIT")
+        _check_price(self.stop, "stop_price", self.order_type, needed=needs_stop)
+        self._check_trail()
+        self._check_bracket()
         if self.time_in_force in ("OPG", "CLS") and "STOP" in self.order_type:
             raise InvalidOrderError(
                 f"time_in_force={self.time_in_force!r} takes MARKET and LIMIT orders, "
@@ -128,6 +142,58 @@ class Ticket:
             f"target weight {self.size!r} must lie between {least:g} and {most:g}: {why}."
         )
 
+    def _check_trail(self) -> None:
+        given = {
+            name: value
+            for name, value in (("trail", self.trail), ("trail_percent", self.trail_percent))
+            if not _is_missing(value)
+        }
+        if self.order_type != "TRAILING_STOP":
+            for name, value in given.items():
+                raise InvalidOrderError(
+                    f"{name}={value!r} means nothing to a {self.order_type} order."
+                )
+            return
+        if len(given) != 1:
+            raise InvalidOrderError(
+                "a TRAILING_STOP order needs trail [currency/share] or trail_percent [fraction of the "
+                "price], one of them."
+            )
+        for name, value in given.items():
+            most = 1.0 if name == "trail_percent" else math.inf
+            if not isinstance(value, (int, float)) or not 0.0 < value < most:
+                between = " and below 1" if name == "trail_percent" else ""
+                raise InvalidOrderError(f"{name}={value!r} must be a distance above 0{between}.")
+
+    @property
+    def has_bracket(self) -> bool:
+        """Whether the order brings a stop or a target with it."""
+        return not (_is_missing(self.stop_loss) and _is_missing(self.take_profit))
+
+    def _check_bracket(self) -> None:
+        if not self.has_bracket:
+            return
+        if self.sizing == layouts.TARGET:
+            raise InvalidOrderError("stop_loss and take_profit mean nothing to a target weight.")
+        for name, level in (("stop_loss", self.stop_loss), ("take_profit", self.take_profit)):
+            if not _is_missing(level) and not (
+                isinstance(level, (int, float)) and 0.0 < level < math.inf
+            ):
+                raise InvalidOrderError(f"{name}={level!r} must be a positive price.")
+        known: tuple[tuple[str, float], ...] = (("price", self.limit), ("stop_price", self.stop))
+        self._check_side("stop_loss", self.stop_loss, -self.side, *known)
+        known = (*known, ("stop_loss", self.stop_loss))
+        self._check_side("take_profit", self.take_profit, self.side, *known)
+
+    def _check_side(self, name: str, level: float, side: int, *known: tuple[str, float]) -> None:
+        for other, price in known:
+            if side * (level - price) <= 0.0:
+                where = "above" if side > 0 else "below"
+                doing = "buys" if self.side > 0 else "sells"
+                raise InvalidOrderError(
+                    f"{name}={level!r} must lie {where} {other}={price!r} of an order that {doing}."
+                )
+
     def record(self, *, row: int, placed: int, session: int) -> tuple[Any, ...]:
         """Return the order as a record of `layouts.ORDER`.
 
@@ -148,7 +214,8 @@ class Ticket:
             self.limit,
             self.stop,
             *(math.nan, math.nan, 0.0, 0.0),  # price, fill_price, fee, filled
-            *(math.nan, math.nan),  # trail, rate
+            self.trail,
+            self.trail_percent,  # rate
             row,
             session,
             self.symbol,
@@ -172,8 +239,12 @@ def _check_name(value: str, argument: str, allowed: dict[str, int]) -> None:
         )
 
 
+def _is_missing(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
 def _check_price(value: float, argument: str, order_type: str, *, needed: bool) -> None:
-    if isinstance(value, float) and math.isnan(value):
+    if _is_missing(value):
         if needed:
             raise InvalidOrderError(f"{argument} is missing: a {order_type} order needs one.")
         return

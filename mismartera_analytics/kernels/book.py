@@ -13,6 +13,7 @@ from mismartera_analytics.kernels.layouts import (
     INSIDE,
     ON_SHARES,
     VOID,
+    WAITING,
     WORKING,
 )
 
@@ -42,17 +43,25 @@ def apply_actions(
         for k in range(now.working):
             order = orders[working[k]]
             if order.symbol == symbol and order.placed < action.at:
-                order.quantity *= ratio
-                order.limit /= ratio
-                order.stop /= ratio
+                _split(order, ratio)
+                for child in range(working[k] + 1, working[k] + 1 + order.children):
+                    if orders[child].status == WAITING:
+                        _split(orders[child], ratio)
         for k in range(now.active, now.orders):
             order = orders[k]
             if order.row >= row:
                 break
             if order.symbol == symbol and order.placed < action.at:  # placed, but not arrived yet
-                order.quantity *= ratio
-                order.limit /= ratio
-                order.stop /= ratio
+                _split(order, ratio)
+
+
+@kernel
+def _split(order: Any, ratio: float) -> None:
+    """Adjust what an order still asks for; what it has filled stays as it was traded."""
+    order.quantity = order.filled + (order.quantity - order.filled) * ratio
+    order.limit /= ratio
+    order.stop /= ratio
+    order.trail /= ratio
 
 
 @kernel
@@ -89,7 +98,7 @@ def expire(
             is_changed = True
         elif order.tif != GTC and order.session < sessions[calendar[order.symbol]]:
             is_met = order.is_target == 1 and order.size == 0.0
-            is_met &= holdings[0, order.symbol] == 0.0
+            is_met &= holdings[0, order.symbol] == 0.0 and order.filled == 0.0
             order.status = VOID if is_met else EXPIRED
             is_changed = True
     if is_changed:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from mismartera_analytics.kernels.book import sweep, value
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.execution import execute_moment
@@ -29,10 +27,12 @@ from mismartera_analytics.kernels.layouts import (
     REPLACED,
     SAME_CLOSE,
     TARGET,
+    TRAILING_STOP,
     UNITS,
     VOID,
     WORKING,
 )
+from mismartera_analytics.kernels.linked import last_price, trailed
 from mismartera_analytics.kernels.sizing import affordable, change_to, most, whole
 
 __all__ = ["enter"]
@@ -86,9 +86,12 @@ def enter(
                     older.reason = REPLACED
         if rule.size_at_decision == 1 and order.sizing != UNITS:
             _size_at_decision(row - 1, order, prices, actions, holdings, ledger, now, rule)
+        if order.type == TRAILING_STOP:
+            order.stop = trailed(order, last_price(row - 1, order, prices, actions, now))
         if order.status == WORKING:
             working[now.working] = index
             now.working += 1
+            now.linked += order.group != 0
     if rule.fill == SAME_CLOSE and row > 0 and now.working > first:
         is_touched = False
         for k in range(held_before, now.working):
@@ -124,7 +127,7 @@ def _is_met(order: Any, orders: Any, working: Any, holdings: Any, now: Any) -> b
     for k in range(now.working):
         other = orders[working[k]]
         if other.symbol == order.symbol and other.status == WORKING:
-            is_closing = other.is_target == 1 and other.size == 0.0
+            is_closing = other.parent >= 0 or (other.is_target == 1 and other.size == 0.0)
             if order.condition == IF_FLAT or not is_closing:
                 return False
     return True
@@ -144,14 +147,7 @@ def _size_at_decision(
     """Fix the order's units from the closes known at the end of `row`."""
     symbol = order.symbol
     units = holdings[0, symbol]
-    price = np.nan
-    for earlier in range(row, -1, -1):
-        if prices[3, symbol, earlier] == prices[3, symbol, earlier]:
-            price = prices[3, symbol, earlier]
-            for k in range(now.actions):
-                if actions[k].symbol == symbol and actions[k].row > earlier:
-                    price /= actions[k].ratio
-            break
+    price = last_price(row, order, prices, actions, now)
     if order.sizing == TARGET and order.size == 0.0:
         signed = -units
     elif price != price:

@@ -10,7 +10,10 @@ from mismartera_analytics.kernels.book import price_now
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import (
     ALL_CASH,
+    CANCELLED,
     FILLED,
+    INSIDE,
+    NEVER,
     NO_CASH,
     NO_MARGIN,
     NO_SHARES,
@@ -18,18 +21,21 @@ from mismartera_analytics.kernels.layouts import (
     PERCENT,
     REJECTED,
     TARGET,
+    UNITS,
     VOID,
     WORKING,
 )
 from mismartera_analytics.kernels.limits import check_limits
+from mismartera_analytics.kernels.linked import after_fill, release
 from mismartera_analytics.kernels.margin import check_margin, margin_factor, part
 from mismartera_analytics.kernels.sizing import (
     TOLERANCE,
-    affordable,
     change_to,
+    charge,
     common_factor,
-    fee,
+    fitting,
     most,
+    room,
     slipped,
     whole,
 )
@@ -58,19 +64,19 @@ def execute_moment(
     for k in range(now.working):
         order = orders[working[k]]
         if order.moment == moment and order.status == WORKING and order.goes_first == 1:
-            _fill(working[k], moment, row, 1.0, prices, orders, fills, holdings, now, rule)
+            _fill(working[k], moment, row, 1.0, prices, orders, fills, working, holdings, now, rule)
     factor = -1.0
     for k in range(now.working):
         order = orders[working[k]]
         if order.moment != moment or order.status != WORKING:
             continue
         if order.is_target == 0:
-            _fill(working[k], moment, row, 1.0, prices, orders, fills, holdings, now, rule)
+            _fill(working[k], moment, row, 1.0, prices, orders, fills, working, holdings, now, rule)
         elif factor < 0.0:
             if rule.margin == 1:
                 factor = margin_factor(moment, row, prices, orders, working, holdings, now, rule)
             else:
-                factor = _cash_factor(moment, orders, working, now, rule)
+                factor = _cash_factor(moment, row, prices, orders, working, holdings, now, rule)
             for other in range(k, now.working):
                 buy = orders[working[other]]
                 if buy.moment == moment and buy.status == WORKING and buy.is_target == 1:
@@ -82,6 +88,7 @@ def execute_moment(
                         prices,
                         orders,
                         fills,
+                        working,
                         holdings,
                         now,
                         rule,
@@ -125,7 +132,7 @@ def _size_all(
         if order.is_target == 1 and rule.margin == 0:
             is_first = order.side < 0
         elif order.is_target == 1:
-            ends_smaller = order.quantity <= 2.0 * abs(units) * (1.0 + TOLERANCE)
+            ends_smaller = order.quantity - order.filled <= 2.0 * abs(units) * (1.0 + TOLERANCE)
             is_first = order.size == 0.0 or (is_first and ends_smaller)
         order.goes_first = 1 if is_first else 0
 
@@ -140,15 +147,29 @@ def _account_value(moment: int, row: int, prices: Any, holdings: Any, now: Any) 
 
 
 @kernel
-def _cash_factor(moment: int, orders: Any, working: Any, now: Any, rule: Any) -> float:
+def _cash_factor(
+    moment: int,
+    row: int,
+    prices: Any,
+    orders: Any,
+    working: Any,
+    holdings: Any,
+    now: Any,
+    rule: Any,
+) -> float:
     quantities = np.empty(now.working)
     costs = np.empty(now.working)
     count = 0
     for k in range(now.working):
         order = orders[working[k]]
         if order.moment == moment and order.status == WORKING and order.is_target == 1:
-            quantities[count] = order.quantity
-            costs[count] = slipped(rule, order, 1.0, order.price)
+            symbol = order.symbol
+            volume = prices[4, symbol, row]
+            traded = holdings[2, symbol] if holdings[3, symbol] == row else 0.0
+            quantity = order.quantity - order.filled
+            slice_of = min(quantity, room(rule, traded, volume))
+            quantities[count] = quantity
+            costs[count] = slipped(rule, order, 1.0, slice_of, traded, volume)
             count += 1
     return common_factor(rule, quantities[:count], costs[:count], now.cash)
 
@@ -162,88 +183,143 @@ def _fill(
     prices: Any,
     orders: Any,
     fills: Any,
+    working: Any,
     holdings: Any,
     now: Any,
     rule: Any,
 ) -> None:
-    """Fill one order, or reject it with a reason."""
+    """Fill one order as far as the bar's volume goes, or reject it with a reason."""
     order = orders[index]
-    price = slipped(rule, order, float(order.side), order.price)
-    units = holdings[0, order.symbol]
-    asked = _asked(order, price, units, factor, now, rule)
+    order.moment = NEVER
+    symbol = order.symbol
+    units, volume = holdings[0, symbol], prices[4, symbol, row]
+    traded = holdings[2, symbol] if holdings[3, symbol] == row else 0.0
+    available = room(rule, traded, volume)
+    if available == 0.0:
+        return
+    asked = _asked(order, units, factor, traded, volume, now, rule)
+    side = float(order.side)
+    price = slipped(rule, order, side, min(asked, available), traded, volume)
     quantity, reason = asked, 0 if asked > 0.0 else NO_SIZE
     if rule.margin == 0:
-        quantity, reason = _check_cash(order, asked, price, units, now, rule)
+        quantity, reason = _check_cash(order, asked, price, units, traded, volume, now, rule)
     elif order.is_target == 0:
         quantity, reason = check_margin(
             order, asked, price, moment, row, prices, holdings, now, rule
         )
     if reason == 0 and rule.limited == 1:
         reason = check_limits(order, quantity, price, moment, row, prices, holdings, rule)
-    order.quantity = quantity if quantity > 0.0 else order.quantity
     if reason != 0:
-        order.status = VOID if reason == NO_SIZE and order.is_target == 1 else REJECTED
-        order.reason = reason
+        _end(order, quantity, reason)
         return
-    charge = fee(rule, order.side, quantity, price)
-    now.cash -= order.side * quantity * price + charge
+    filled = min(quantity, available)
+    if quantity < asked:
+        price = slipped(rule, order, side, filled, traded, volume)
+    costs = charge(rule, order, filled, price)
+    now.cash -= order.side * filled * price + costs
     takes_all = order.sizing == ALL_CASH and order.side > 0 and quantity == asked
     if rule.margin == 0:
         takes_all |= order.side > 0 and quantity < asked
-    if (now.cash < 0.0 and rule.margin == 0) or (takes_all and rule.whole == 0):
+    takes_all &= rule.whole == 0 and filled == quantity and order.filled == 0.0
+    if (now.cash < 0.0 and rule.margin == 0) or takes_all:
         now.cash = 0.0
-    left = units + order.side * quantity
-    holdings[0, order.symbol] = 0.0 if abs(left) <= TOLERANCE * quantity else left
-    order.status = FILLED
-    order.fill_row = row
-    order.fill_price = price
-    order.fee = charge
+    left = units + order.side * filled
+    holdings[0, symbol] = 0.0 if abs(left) <= TOLERANCE * filled else left
+    holdings[2, symbol] = traded + filled
+    holdings[3, symbol] = row
+    _book(order, quantity, filled, price, costs, row)
     fill = fills[now.fills]
     fill.order = index
     fill.row = row
     fill.moment = moment
-    fill.symbol = order.symbol
-    fill.quantity = order.side * quantity
+    fill.symbol = symbol
+    fill.quantity = order.side * filled
     fill.price = price
-    fill.fee = charge
+    fill.fee = costs
+    fill.ambiguous = order.ambiguous if moment == INSIDE else 0
     now.fills += 1
+    if order.children > 0 or order.group != 0:
+        after_fill(index, moment, row, filled, price, orders, working, now)
+    if now.linked > 0 and units * holdings[0, symbol] <= 0.0:
+        release(symbol, orders, working, holdings, now)
 
 
 @kernel
-def _asked(order: Any, price: float, units: float, factor: float, now: Any, rule: Any) -> float:
-    """Return the shares that the order comes to, before cash and margin are looked at."""
+def _asked(
+    order: Any, units: float, factor: float, traded: float, volume: float, now: Any, rule: Any
+) -> float:
+    """Return the shares that the order still comes to, before cash and margin are looked at."""
     if order.sizing == ALL_CASH and order.side > 0:
-        return affordable(rule, now.cash, price)
+        return fitting(rule, order, now.cash, traded, volume)
     if order.sizing == ALL_CASH:
-        return most(rule, order.side, now.cash, price, 1.0)
-    quantity: float = order.quantity
+        return most(rule, order.side, now.cash, slipped(rule, order, -1.0, 0.0, 0.0, 1.0), 1.0)
+    quantity: float = order.quantity - order.filled
     if factor < 1.0:
         quantity = whole(rule, part(order, units, factor))
     is_closing = order.size == 0.0 or (rule.margin == 0 and order.side < 0)
-    if order.is_target == 1 and is_closing:
+    if order.parent >= 0 or (order.is_target == 1 and is_closing):
         quantity = min(quantity, max(-order.side * units, 0.0))
     return quantity
 
 
 @kernel
+def _book(order: Any, quantity: float, filled: float, price: float, costs: float, row: int) -> None:
+    """Enter a fill of `filled` out of the `quantity` left into its order."""
+    before = order.filled
+    order.quantity = before + quantity
+    order.fill_price = (
+        price if before == 0.0 else (before * order.fill_price + filled * price) / (before + filled)
+    )
+    order.filled = before + filled
+    order.fee += costs
+    order.fill_row = row
+    if filled == quantity:
+        order.status = FILLED
+    elif order.sizing != ALL_CASH or order.side < 0:
+        order.sizing = UNITS
+
+
+@kernel
+def _end(order: Any, quantity: float, reason: int) -> None:
+    """End an order that cannot fill, or what is left of it."""
+    if order.filled == 0.0:
+        order.quantity = quantity if quantity > 0.0 else order.quantity
+        order.status = VOID if reason == NO_SIZE and order.is_target == 1 else REJECTED
+        order.reason = reason
+    elif reason == NO_SIZE:
+        order.quantity = order.filled
+        order.status = FILLED
+    else:
+        order.status = CANCELLED
+        order.reason = reason
+
+
+@kernel
 def _check_cash(
-    order: Any, quantity: float, price: float, units: float, now: Any, rule: Any
+    order: Any,
+    quantity: float,
+    price: float,
+    units: float,
+    traded: float,
+    volume: float,
+    now: Any,
+    rule: Any,
 ) -> tuple[float, int]:
     """Return the shares that a cash account trades and 0, or a reason why none are."""
     if quantity <= 0.0:
         return 0.0, NO_SIZE
-    charge = fee(rule, order.side, quantity, price)
+    costs = charge(rule, order, quantity, price)
     if order.side < 0:
         if quantity - units > TOLERANCE * quantity:
             return quantity, NO_SHARES
-        if now.cash + quantity * price - charge < 0.0:
+        if now.cash + quantity * price - costs < 0.0:
             return quantity, NO_CASH
         return quantity, 0
-    cost = quantity * price + charge
+    cost = quantity * price + costs
     if cost - now.cash <= TOLERANCE * cost:
         return quantity, 0
     if rule.partial_on_cash == 1:
-        fitting = affordable(rule, now.cash, price)
-        if fitting > 0.0:
-            return fitting, 0
+        less = fitting(rule, order, now.cash, traded, volume)
+        if less > 0.0:
+            return less, 0
     return quantity, NO_CASH

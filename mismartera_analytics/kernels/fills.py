@@ -31,13 +31,16 @@ from mismartera_analytics.kernels.layouts import (
     REGULAR,
     WORKING,
 )
+from mismartera_analytics.kernels.linked import follow
 from mismartera_analytics.kernels.matching import fill_point
+from mismartera_analytics.kernels.paths import settle, settle_entries
 
 __all__ = ["THROUGH_ROW", "TO_END", "TO_OPEN", "advance", "warm_up"]
 
 THROUGH_ROW = 0
 TO_OPEN = 1
 TO_END = 2
+_FILLS_AN_ORDER = 4  # in one row at most: at the decision, in the bar, and its bracket's two
 
 
 @kernel
@@ -54,8 +57,11 @@ def advance(
     ledger: Any,
     state: Any,
     rules: Any,
-) -> None:
+) -> int:
     """Work on; one function for three tasks, so that Numba compiles and loads one.
+
+    Returns 0 when the task is done. Else how long ``fills`` must be to go on: the caller gives a longer
+    array with what was there and calls again.
 
     ``THROUGH_ROW``: work through the rows from ``state.row`` to `number`, both included.
     ``TO_OPEN``: bring the book to the start of row `number`, all rows before it being done.
@@ -65,22 +71,37 @@ def advance(
     rule = rules[0]
     last = number if task == THROUGH_ROW else now.row
     for row in range(now.row, last + 1):
+        if now.active < now.orders or now.working > 0:
+            needed = now.fills + _FILLS_AN_ORDER * (now.working + _entering(row, orders, now))
+            if needed > len(fills):
+                now.row = row
+                return int(needed)
         if now.active < now.orders:
             enter(
                 row, times, prices, actions, orders, fills, working, holdings, ledger, now, rule
             )  # fmt: skip
         if task == TO_END:
             expire(times.final, times.calendar, orders, working, holdings, now)
-            return
+            return 0
         if now.actions < len(actions):
             apply_actions(row, actions, orders, working, holdings, now, rule)
         if task == TO_OPEN:
-            return
+            return 0
         if now.working > 0:
             expire(times.session[:, row], times.calendar, orders, working, holdings, now)
             _match(row, times, prices, orders, fills, working, holdings, now, rule)
         value(row, prices, holdings, ledger, now)
         now.row = row + 1
+    return 0
+
+
+@kernel
+def _entering(row: int, orders: Any, now: Any) -> int:
+    """Return how many orders enter the book before `row`."""
+    index = now.active
+    while index < now.orders and orders[index].row < row:
+        index += 1
+    return int(index - now.active)
 
 
 @kernel
@@ -97,9 +118,11 @@ def _match(
 ) -> None:
     """Fill what the bar of `row` fills."""
     at_open = inside = at_close = False
-    for k in range(now.working):
+    old = now.working
+    for k in range(old):
         order = orders[working[k]]
         order.moment = NEVER
+        order.ambiguous = 0
         symbol = order.symbol
         calendar = times.calendar[symbol]
         flags = times.flags[calendar, row]
@@ -114,11 +137,47 @@ def _match(
         at_close |= order.moment == AT_CLOSE
     if at_open:
         execute_moment(AT_OPEN, row, prices, orders, fills, working, holdings, now, rule)
+        if now.working > old and rule.bracket_next == 0:
+            inside |= _match_born(
+                old, row, times, prices, orders, fills, working, holdings, now, rule
+            )
     if inside:
+        settle(row, prices, orders, working, holdings, now, rule)
+        old = now.working
         execute_moment(INSIDE, row, prices, orders, fills, working, holdings, now, rule)
+        if now.working > old and rule.bracket_next == 0:
+            settle_entries(old, row, prices, orders, fills, working, now, rule)
+            execute_moment(INSIDE, row, prices, orders, fills, working, holdings, now, rule)
     if at_close:
         execute_moment(AT_CLOSE, row, prices, orders, fills, working, holdings, now, rule)
+    follow(row, times, prices, orders, working, now)
     sweep(orders, working, now)
+
+
+@kernel
+def _match_born(
+    first: int,
+    row: int,
+    times: Any,
+    prices: Any,
+    orders: Any,
+    fills: Any,
+    working: Any,
+    holdings: Any,
+    now: Any,
+    rule: Any,
+) -> bool:
+    """Match brackets of entries at the open, from `first` of the book; tell if any fills inside."""
+    at_open = inside = False
+    for k in range(first, now.working):
+        order = orders[working[k]]
+        flags = times.flags[times.calendar[order.symbol], row]
+        fill_point(order, order.symbol, row, flags, 0, prices, rule)
+        at_open |= order.moment == AT_OPEN
+        inside |= order.moment == INSIDE
+    if at_open:
+        execute_moment(AT_OPEN, row, prices, orders, fills, working, holdings, now, rule)
+    return inside
 
 
 @kernel
@@ -139,6 +198,7 @@ def smallest_book() -> tuple[Any, ...]:
     orders = np.zeros(1, layouts.ORDER)
     orders["row"] = -1
     orders["status"] = WORKING
+    orders["parent"] = -1
     orders["side"] = orders["size"] = orders["quantity"] = 1
     state = np.zeros(1, layouts.STATE)
     state["orders"] = 1
@@ -153,7 +213,7 @@ def smallest_book() -> tuple[Any, ...]:
         prices,
         np.zeros(0, layouts.ACTION),
         orders,
-        np.zeros(1, layouts.FILL),
+        np.zeros(_FILLS_AN_ORDER, layouts.FILL),
         np.zeros(1, np.int64),
         np.zeros((5, 1)),
         np.zeros((2, 1)),

@@ -55,8 +55,8 @@ def follow(
     Returns
     -------
     int
-        The row to go on with when `orders` had to grow, else the number of rows. The last order's row
-        and all after it still are to be worked through.
+        The row to go on with when `orders` or the fills have to grow, else the number of rows. The last
+        order's row and all after it still are to be worked through.
     """
     now = state[0]
     symbols: int = entries.shape[0]
@@ -71,7 +71,8 @@ def follow(
                 break
         if now.orders + symbols > len(orders):
             return row
-        advance(THROUGH_ROW, row, *book)
+        if advance(THROUGH_ROW, row, *book) > 0:
+            return row
         for symbol in range(symbols):
             is_held = holdings[0, symbol] != 0.0
             is_exit = exits[symbol, row]

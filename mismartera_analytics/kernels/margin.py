@@ -12,7 +12,15 @@ import numpy as np
 from mismartera_analytics.kernels.book import price_now
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import NO_MARGIN, NO_SIZE, WORKING
-from mismartera_analytics.kernels.sizing import TOLERANCE, fee, most, slipped, whole
+from mismartera_analytics.kernels.sizing import (
+    TOLERANCE,
+    charge,
+    fee,
+    most,
+    room,
+    slipped,
+    whole,
+)
 
 __all__ = ["check_margin", "margin_factor", "part"]
 
@@ -20,7 +28,7 @@ __all__ = ["check_margin", "margin_factor", "part"]
 @kernel
 def part(order: Any, units: float, factor: float) -> float:
     """Return the order's shares with what opens or enlarges a position multiplied by `factor`."""
-    quantity: float = order.quantity
+    quantity: float = order.quantity - order.filled
     closing = min(quantity, max(-order.side * units, 0.0))
     return float(closing + (quantity - closing) * factor)
 
@@ -53,13 +61,13 @@ def check_margin(
             equity += worth
             gross += abs(worth)
     after = gross + left * price
-    allowed = rule.leverage * (equity - fee(rule, side, quantity, price))
+    allowed = rule.leverage * (equity - charge(rule, order, quantity, price))
     if after - allowed <= TOLERANCE * after:
         return quantity, 0
     if rule.partial_on_cash == 1:
-        room = rule.leverage * equity - gross - side * units * price
+        left_over = rule.leverage * equity - gross - side * units * price
         fitting = max(
-            most(rule, side, room, price, rule.leverage), whole(rule, max(-side * units, 0.0))
+            most(rule, side, left_over, price, rule.leverage), whole(rule, max(-side * units, 0.0))
         )
         if fitting > 0.0:
             return fitting, 0
@@ -91,7 +99,10 @@ def margin_factor(
         order = orders[working[k]]
         if order.moment == moment and order.status == WORKING and order.is_target == 1:
             units = holdings[0, order.symbol]
-            price = slipped(rule, order, float(order.side), order.price)
+            volume = prices[4, order.symbol, row]
+            traded = holdings[2, order.symbol] if holdings[3, order.symbol] == row else 0.0
+            piece = min(order.quantity - order.filled, room(rule, traded, volume))
+            price = slipped(rule, order, float(order.side), piece, traded, volume)
             if units != 0.0:
                 before = price_now(moment, row, order.symbol, prices, holdings)
                 equity += units * (price - before)

@@ -17,7 +17,7 @@ from mismartera_analytics.kernels.layouts import (
     NEVER,
     NEXT_OPEN,
     OPG,
-    STOP,
+    STOP_LIMIT,
 )
 
 __all__ = ["fill_point"]
@@ -42,10 +42,10 @@ def fill_point(
         order.price = prices[0 if rule.fill == NEXT_OPEN else 3, symbol, row]
     elif order.type == LIMIT:
         _limit(order, prices[0, symbol, row], high, low, rule)
-    elif order.type == STOP:
-        _stop(order, prices[0, symbol, row], high, low)
-    else:
+    elif order.type == STOP_LIMIT:
         _stop_limit(order, prices[0, symbol, row], high, low, rule)
+    else:
+        _stop(order, prices[0, symbol, row], high, low)
 
 
 @kernel
@@ -71,12 +71,14 @@ def _limit(order: Any, opened: float, high: float, low: float, rule: Any) -> Non
 
 @kernel
 def _stop(order: Any, opened: float, high: float, low: float) -> None:
-    if order.side * (opened - order.stop) >= 0.0:
+    if order.triggered == 1 or order.side * (opened - order.stop) >= 0.0:
         order.moment = AT_OPEN
         order.price = opened
+        order.triggered = 1
     elif order.side * ((high if order.side > 0 else low) - order.stop) >= 0.0:
         order.moment = INSIDE
         order.price = order.stop
+        order.triggered = 1
 
 
 @kernel

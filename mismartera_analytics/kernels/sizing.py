@@ -9,7 +9,18 @@ import numpy as np
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import LIMIT, STOP_LIMIT
 
-__all__ = ["affordable", "change_to", "common_factor", "fee", "most", "slipped", "whole"]
+__all__ = [
+    "affordable",
+    "change_to",
+    "charge",
+    "common_factor",
+    "fee",
+    "fitting",
+    "most",
+    "room",
+    "slipped",
+    "whole",
+]
 
 TOLERANCE = 1e-9
 """Relative slack of comparisons of amounts, so that rounding neither rejects nor loses a share."""
@@ -32,12 +43,64 @@ def fee(rules: Any, side: float, quantity: float, price: float) -> float:
 
 
 @kernel
-def slipped(rules: Any, order: Any, side: float, price: float) -> float:
-    """Return `price` moved against the order by the slippage, never beyond its limit."""
-    moved: float = max(price + side * (price * rules.slip_rate + rules.slip_amount), 0.0)
+def charge(rules: Any, order: Any, quantity: float, price: float) -> float:
+    """Return what a further fill adds to the commission of `order`, which is one for all its fills."""
+    if order.filled == 0.0:
+        alone: float = fee(rules, order.side, quantity, price)
+        return alone
+    total = order.filled + quantity
+    mean = (order.filled * order.fill_price + quantity * price) / total
+    added: float = max(fee(rules, order.side, total, mean) - order.fee, 0.0)
+    return added
+
+
+@kernel
+def slipped(
+    rules: Any, order: Any, side: float, quantity: float, traded: float, volume: float
+) -> float:
+    """Return the bar's price moved against the order by the slippage, never beyond its limit.
+
+    The impact grows with the square of the share that `quantity` and what was `traded` in the bar
+    before take of its `volume` (the model of zipline's VolumeShareSlippage); a bar without volume
+    counts as taken whole.
+    """
+    price = order.price
+    rate = rules.slip_rate
+    if rules.slip_impact > 0.0:
+        share = min((traded + quantity) / volume, 1.0) if volume > 0.0 else 1.0
+        rate += rules.slip_impact * share * share
+    moved: float = max(price + side * (price * rate + rules.slip_amount), 0.0)
     if order.type in (LIMIT, STOP_LIMIT):
         moved = min(moved, order.limit) if side > 0 else max(moved, order.limit)
     return moved
+
+
+@kernel
+def room(rules: Any, traded: float, volume: float) -> float:
+    """Return how many shares a bar of `volume` still takes after what was `traded` in it."""
+    if rules.volume_limit == 0.0:
+        return np.inf
+    if not volume > 0.0:
+        return 0.0
+    left: float = max(whole(rules, rules.volume_limit * volume - traded), 0.0)
+    return left
+
+
+@kernel
+def fitting(rules: Any, order: Any, cash: float, traded: float, volume: float) -> float:
+    """Return how many shares of a buy `cash` pays for, the fee and the price's impact included."""
+    upper: float = affordable(rules, cash, slipped(rules, order, 1.0, 0.0, 0.0, 1.0))
+    if rules.slip_impact == 0.0 or upper == 0.0:
+        return upper
+    low, high = 0.0, upper
+    for _ in range(100):
+        middle = 0.5 * (low + high)
+        price = slipped(rules, order, 1.0, middle, traded, volume)
+        if middle * price + fee(rules, 1.0, middle, price) <= cash:
+            low = middle
+        else:
+            high = middle
+    return max(whole(rules, low), 0.0)
 
 
 @kernel

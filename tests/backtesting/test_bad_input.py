@@ -57,6 +57,11 @@ def labelled(bars, values):
         ({"strategy": Idle(), "cash": float("nan")}, "cash=nan"),
         ({"strategy": Idle(), "fill": "next_opn"}, "did you mean 'next_open'"),
         ({"strategy": Idle(), "size_at": "never"}, "Allowed: fill, decision"),
+        ({"strategy": Idle(), "volume_limit": 0}, "volume_limit=0 must be a share"),
+        ({"strategy": Idle(), "volume_limit": 1.5}, "volume_limit=1.5 must be a share"),
+        ({"strategy": Idle(), "bracket_from": "now"}, "Allowed: entry_bar, next_bar"),
+        ({"strategy": Idle(), "bar_path": "bset"}, "did you mean 'best'"),
+        ({"strategy": Idle(), "stop_loss": 0.1}, "stop_loss belongs to entries"),
         ({"strategy": Idle(), "commission": 0.001}, "commission=0.001 is no policy"),
         ({"strategy": Idle(), "interval": "1D"}, "is not an interval"),
         ({"strategy": Idle(), "symbols": []}, "symbols is empty"),
@@ -119,6 +124,26 @@ def test_size_is_asked_for_with_several_symbols(nyse, days):
         ({"order_type": "LIMT"}, "did you mean 'LIMIT'"),
         ({"time_in_force": "GTD"}, "time_in_force='GTD'"),
         ({"order_type": "STOP", "stop_price": 9.0, "time_in_force": "OPG"}, "takes MARKET and"),
+        ({"trail": 1.0}, "trail=1.0 means nothing to a MARKET order"),
+        ({"order_type": "TRAILING_STOP"}, "needs trail"),
+        ({"order_type": "TRAILING_STOP", "trail": 1.0, "trail_percent": 0.1}, "one of them"),
+        ({"order_type": "TRAILING_STOP", "trail": 0.0}, "trail=0.0 must be a distance above 0"),
+        ({"order_type": "TRAILING_STOP", "trail_percent": 1.0}, "below 1"),
+        (
+            {"order_type": "TRAILING_STOP", "trail": 1.0, "stop_price": 9.0},
+            "means nothing to a TRAI",
+        ),
+        ({"stop_loss": 0.0}, "stop_loss=0.0 must be a positive price"),
+        ({"stop_loss": 9.0, "take_profit": 8.0}, "take_profit=8.0 must lie above stop_loss=9.0"),
+        (
+            {"order_type": "LIMIT", "price": 9.0, "stop_loss": 9.5},
+            "below price=9.0 of an order that",
+        ),
+        (
+            {"side": "SELL", "order_type": "STOP", "stop_price": 9.0, "stop_loss": 8.5},
+            "must lie above stop_price=9.0 of an order that sells",
+        ),
+        ({"time_in_force": "GTD", "symbol": "AAA"}, "time_in_force='GTD'"),
     ],
 )
 def test_orders(go, bars, terms, words):
@@ -139,9 +164,25 @@ def test_orders_at_naive_or_unsorted_times(go, bars):
     with pytest.raises(InvalidInputError, match="lacks the columns"):
         go(orders=orders.drop(columns="side"))
     ordered = orders.iloc[::-1]
-    with pytest.raises(InvalidInputError, match="'stop_loss' yet"):
-        go(orders=ordered.assign(stop_loss=9.0))
     go(orders=ordered.assign(stop_loss=float("nan")))
+    with pytest.raises(InvalidInputError, match="stop_loss must hold numbers"):
+        go(orders=ordered.assign(stop_loss="low"))
+    with pytest.raises(InvalidOrderError, match="row 1: placed_at is missing"):
+        go(orders=ordered.assign(placed_at=ordered["placed_at"].where([True, False])))
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({"stop_loss": 0.0}, "stop_loss=0.0 must be a fraction"),
+        ({"trail": 1.0}, "trail=1.0 must be a fraction .* below 1"),
+        ({"take_profit": float("nan")}, "take_profit=nan"),
+        ({"stop_loss": 0.1, "trail": 0.1}, "exclude another"),
+    ],
+)
+def test_brackets_of_signals(go, bars, terms, words):
+    with pytest.raises(InvalidInputError, match=words):
+        go(entries=labelled(bars, True), **terms)
 
 
 def test_bars(nyse, bars):
@@ -201,6 +242,13 @@ def test_what_a_strategy_asks_for(go):
     refused(lambda ctx: ctx.target_percent("AAA", 1.5), "between 0 and 1")
     refused(lambda ctx: ctx.buy("AAA", 1, price=0.0), "positive price")
     refused(lambda ctx: ctx.cancel(7), "no order of this run")
+    refused(lambda ctx: ctx.order("AAA", 0), "quantity=0.0 must be positive")
+    refused(
+        lambda ctx: ctx.buy("AAA", 1, stop_loss=9.0, take_profit=9.0), "take_profit=9.0 must lie"
+    )
+    refused(lambda ctx: ctx.sell("AAA", 1, trail=-1.0), "trail=-1.0 must be a distance")
+    refused(lambda ctx: ctx.target_percent("AAA", 0.5, stop_loss=9.0), "nothing to a target weight")
+    refused(lambda ctx: ctx.one_cancels_other(0, 1), "no working order of this run")
     refused(lambda ctx: ctx.indicator(sma, "clsoe", window=2), "did you mean 'close'")
     refused(lambda ctx: ctx.indicator(lambda x: x[1:]), "one value a bar")
     refused(lambda ctx: ctx.bars.close.__setitem__(0, 1.0), "read-only")

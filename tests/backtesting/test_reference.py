@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mismartera_analytics.backtesting.costs import BasisPoints, CommissionTerms
+from mismartera_analytics.backtesting.costs import CommissionTerms, SlippageTerms
 from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
@@ -40,6 +40,16 @@ class Terms:
         )  # fmt: skip
 
 
+class Slip:
+    """A slippage given as numbers."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+
+    def terms(self) -> SlippageTerms:
+        return SlippageTerms(rate=self.rules.slip, impact=self.rules.impact)
+
+
 def run(scene: Scene, rule: Rules, calendar: Any, **instructions: Any) -> Any:
     if rule.margin:
         instructions |= {
@@ -55,13 +65,16 @@ def run(scene: Scene, rule: Rules, calendar: Any, **instructions: Any) -> Any:
         calendar=calendar,
         cash=rule.cash,
         commission=Terms(rule),
-        slippage=BasisPoints(rule.slip * 10_000),
+        slippage=Slip(rule),
         fill=rule.fill,
         size_at=rule.size_at,
         limit_fill=rule.limit_fill,
         fractional=rule.fractional,
         partial_on_cash=rule.partial_on_cash,
         delay=rule.delay,
+        volume_limit=rule.volume_limit,
+        bracket_from=rule.bracket_from,
+        bar_path=rule.bar_path,
         **instructions,
     )
 

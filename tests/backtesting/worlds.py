@@ -76,26 +76,33 @@ tick = st.integers(2, 40).map(lambda n: n / 2)
 
 
 @st.composite
-def _bars(draw: Any, count: int) -> dict[int, Bar]:
+def _bars(draw: Any, count: int, volumes: list[float]) -> dict[int, Bar]:
     bars = {}
     for number in range(count):
         if draw(st.integers(0, 5)) == 0:
             continue
         opened, high, low, close = (draw(tick) for _ in range(4))
         top, bottom = max(opened, high, low, close), min(opened, high, low, close)
-        bars[number] = Bar(opened, top, bottom, close)
+        volume = draw(st.sampled_from(volumes)) if len(volumes) > 1 else volumes[0]
+        bars[number] = Bar(opened, top, bottom, close, volume)
     return bars
 
 
 @st.composite
-def scenes(draw: Any, calendar: TradingCalendar, *, symbols: int | None = None) -> Scene:
+def scenes(
+    draw: Any,
+    calendar: TradingCalendar,
+    *,
+    symbols: int | None = None,
+    volumes: tuple[float, ...] = (1_000.0,),
+) -> Scene:
     interval = draw(st.sampled_from(["1d", "1h"]))
     sessions = calendar.sessions(START, END)
     every = _rows(sessions, interval)
     first = draw(st.integers(0, 3))
     every = every[first : first + draw(st.integers(2, 10 if interval == "1d" else 20))]
     names = ["AAA", "BBB", "CCC"][: symbols or draw(st.integers(1, 3))]
-    drawn = {name: draw(_bars(len(every))) for name in names}
+    drawn = {name: draw(_bars(len(every), list(volumes))) for name in names}
     for name in names:
         drawn[name].setdefault(0, Bar(10.0, 12.0, 8.0, 11.0))
     used = sorted({number for bars in drawn.values() for number in bars})
@@ -152,7 +159,7 @@ def _frame(bars: Any, rows: list[Row], labels: list[pd.Timestamp]) -> pd.DataFra
             "high": bar.high,
             "low": bar.low,
             "close": bar.close,
-            "volume": 1000.0,
+            "volume": bar.volume,
         }
         for name, by_row in bars.items()
         for number, bar in sorted(by_row.items())
