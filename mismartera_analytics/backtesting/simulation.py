@@ -61,7 +61,7 @@ class Simulation:
         n_working = int(self.state["working"][0])
         working[:n_working] = self.working[:n_working]
         self.orders, self.working = orders, working
-        self._make_room(len(orders))
+        self._make_room(self._most_fills)
 
     def _make_room(self, n_fills: int) -> None:
         """Give room for as many fills; an order fills more than once when a bar's volume is limited."""
@@ -100,9 +100,15 @@ class Simulation:
         self._allocate(np.concatenate([self.orders, np.zeros(more, layouts.ORDER)]))
 
     def reserve(self, room: int) -> None:
-        """Make room for at least so many more orders."""
+        """Make room for at least so many more orders, and for the fills of a row."""
         while len(self.orders) - int(self.state[0]["orders"]) < room:
             self.grow()
+        self._make_room(self._most_fills)
+
+    @property
+    def _most_fills(self) -> int:
+        """How many fills there can be after one more row at most."""
+        return int(self.state[0]["fills"]) + self._kernel.FILLS_AN_ORDER * len(self.orders)
 
     def place(self, order: tuple[Any, ...]) -> int:
         """Append one order, its fields in the layout's sequence; return its number."""

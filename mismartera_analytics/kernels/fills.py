@@ -35,12 +35,12 @@ from mismartera_analytics.kernels.linked import follow
 from mismartera_analytics.kernels.matching import fill_point
 from mismartera_analytics.kernels.paths import settle, settle_entries
 
-__all__ = ["THROUGH_ROW", "TO_END", "TO_OPEN", "advance", "warm_up"]
+__all__ = ["FILLS_AN_ORDER", "THROUGH_ROW", "TO_END", "TO_OPEN", "advance", "warm_up"]
 
 THROUGH_ROW = 0
 TO_OPEN = 1
 TO_END = 2
-_FILLS_AN_ORDER = 4  # in one row at most: at the decision, in the bar, and its bracket's two
+FILLS_AN_ORDER = 4  # in one row at most: at the decision, in the bar, and its bracket's two
 
 
 @kernel
@@ -72,7 +72,7 @@ def advance(
     last = number if task == THROUGH_ROW else now.row
     for row in range(now.row, last + 1):
         if now.active < now.orders or now.working > 0:
-            needed = now.fills + _FILLS_AN_ORDER * (now.working + _entering(row, orders, now))
+            needed = now.fills + FILLS_AN_ORDER * (now.working + _entering(row, orders, now))
             if needed > len(fills):
                 now.row = row
                 return int(needed)
@@ -213,7 +213,7 @@ def smallest_book() -> tuple[Any, ...]:
         prices,
         np.zeros(0, layouts.ACTION),
         orders,
-        np.zeros(_FILLS_AN_ORDER, layouts.FILL),
+        np.zeros(FILLS_AN_ORDER, layouts.FILL),
         np.zeros(1, np.int64),
         np.zeros((5, 1)),
         np.zeros((2, 1)),
