@@ -76,11 +76,16 @@ def _calendar(calendar: str | TradingCalendar) -> TradingCalendar:
 
 
 def _recorded(symbols: Sequence[str]) -> Calendars:
-    from mismartera_analytics.market_data.instruments import DEFAULTS, calendar_of, instruments
+    from mismartera_analytics.market_data.instruments import (
+        DEFAULTS,
+        calendar_of,
+        instruments,
+        recorded_among,
+    )
     from mismartera_analytics.market_data.layout import is_symbol
 
     named = [symbol for symbol in symbols if is_symbol(symbol)]  # of others nothing is recorded
-    if not named:
+    if not named or not recorded_among(named):
         return dict.fromkeys(symbols, _calendar(DEFAULT))
     table = instruments(named)
     _check_money(table)

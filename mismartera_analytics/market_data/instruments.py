@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mismartera_analytics.calendars.sessions import TradingCalendar
 
-__all__ = ["DEFAULTS", "calendar_of", "instruments", "record_instruments"]
+__all__ = ["DEFAULTS", "calendar_of", "instruments", "record_instruments", "recorded_among"]
 
 DEFAULTS: dict[str, Any] = {
     "exchange_group": "US_EQUITY", "asset_class": "EQUITY", "currency": "USD", "multiplier": 1.0,
@@ -138,6 +138,36 @@ def instruments(
     names = None if symbols is None else check_symbols(symbols)
     day = None if at is None else _day(at)
     return _table(_rows(db_session, names), names, day)
+
+
+def recorded_among(symbols: Iterable[str], *, db_session: Session | None = None) -> list[str]:
+    """Return those symbols of which something is recorded, sorted; cheaper than their frame.
+
+    Parameters
+    ----------
+    symbols
+        Any number.
+    db_session
+        Where to read; the configured database by default.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InvalidInputError
+        If a symbol is malformed.
+    DatabaseNotReadyError
+        If the database has not been initialised.
+
+    Examples
+    --------
+    >>> ma.init_db()
+    >>> recorded_among(["AAPL"])
+    []
+    """
+    return sorted({row.symbol for row in _rows(db_session, check_symbols(symbols))})
 
 
 def _table(rows: list[Any], names: list[str] | None, day: dt.date | None) -> pd.DataFrame:
