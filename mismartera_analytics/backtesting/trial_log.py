@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mismartera_analytics import auth, clock, frames
@@ -158,7 +158,8 @@ def log_trials(
     user
         Whose; by default whoever is signed in, else nobody's.
     run_id
-        The saved run that they belong to; it is noted on trials recorded already, too.
+        The saved run that they belong to; it is noted on trials recorded already, too. Such trials
+        that were recorded while nobody was signed in become the user's.
     db_session
         Where to write, uncommitted; by default a transaction of its own.
 
@@ -185,6 +186,9 @@ def log_trials(
         if run_id is None:
             statement = statement.on_conflict_do_nothing(index_elements=["trial_key"])
         else:
+            if owner is not None and auth.current_user() is None:
+                nobodys = [row["trial_key"] for row in _rows(family, None, kept)]
+                own.execute(delete(Trial).where(Trial.trial_key.in_(nobodys)))
             statement = statement.on_conflict_do_update(
                 index_elements=["trial_key"], set_={"run_id": run_id}
             )

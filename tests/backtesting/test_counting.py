@@ -109,3 +109,12 @@ def test_another_process_counts_on(ready_database, run, home: Path):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["1", ma.trials()["code_hash"].iloc[0]]
+
+
+def test_a_run_saved_for_a_user_is_one_trial_and_that_users(ready_database, run):
+    ma.create_user("ada", "ada@example.com", "secret")
+    result = run()
+    assert ma.trials()["user"].isna().all()
+    result.save("kept", user="ada")
+    assert ma.trials()["user"].tolist() == ["ada"]
+    assert ma.trials()["run"].tolist() == ["kept"]
