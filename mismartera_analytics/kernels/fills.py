@@ -71,12 +71,13 @@ def advance(
     rule = rules[0]
     last = number if task == THROUGH_ROW else now.row
     for row in range(now.row, last + 1):
-        if now.active < now.orders or now.working > 0:
+        is_due = now.active < now.orders and orders[now.active].row + rule.delay < row
+        if is_due or now.working > 0:
             needed = now.fills + FILLS_AN_ORDER * (now.working + _entering(row, orders, now))
             if needed > len(fills):
                 now.row = row
                 return int(needed)
-        if now.active < now.orders:
+        if is_due:
             enter(
                 row, times, prices, actions, orders, fills, working, holdings, ledger, now, rule
             )  # fmt: skip
