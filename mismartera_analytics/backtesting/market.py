@@ -195,9 +195,7 @@ def build_market(
     if not chosen:
         raise BarsNotFoundError(f"there are no {interval} bars in the range.")
     keys = _keys(bars, interval)
-    positions: list[Any] = [np.flatnonzero(codes == held.index(symbol)) for symbol in chosen]
-    if len(held) == 1:
-        positions = [slice(None)]  # a view of the columns, where rows would copy them
+    positions = _positions(codes, [held.index(symbol) for symbol in chosen], len(held))
     for symbol, rows in zip(chosen, positions, strict=True):
         if (np.diff(keys[rows]) <= 0).any():
             raise InvalidBarsError(
@@ -242,6 +240,18 @@ def build_market(
         calendars=calendars,
         calendar_of=tuple(number_of) if calendars else (),
     )
+
+
+def _positions(codes: NDArray[np.int64], chosen: Sequence[int], count: int) -> list[Any]:
+    """Return where the rows of each chosen code are: a slice, where each code's rows lie together.
+
+    A slice is a view of the columns, where row numbers would copy them.
+    """
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]])
+    if len(starts) - 1 > count:
+        return [np.flatnonzero(codes == code) for code in chosen]
+    run_of = {int(codes[first]): run for run, first in enumerate(starts[:-1])}
+    return [slice(int(starts[run_of[c]]), int(starts[run_of[c] + 1])) for c in chosen]
 
 
 def _calendar_numbers(

@@ -119,7 +119,8 @@ class SymbolBars:
         def compute() -> tuple[Floats, ...]:
             return _evaluate(self, function, named, parameters)
 
-        made = [Indicator(self, compute, output) for output in range(len(compute()))]
+        outputs = enumerate(compute())
+        made = [Indicator(self, compute, output, values) for output, values in outputs]
         self._indicators.extend(made)
         return made[0] if len(made) == 1 else tuple(made)
 
@@ -133,12 +134,16 @@ class Indicator:
     __slots__ = ("_bars", "_compute", "_output", "_values")
 
     def __init__(
-        self, bars: SymbolBars, compute: Callable[[], tuple[Floats, ...]], output: int
+        self,
+        bars: SymbolBars,
+        compute: Callable[[], tuple[Floats, ...]],
+        output: int,
+        values: Floats,
     ) -> None:
         self._bars = bars
         self._compute = compute
         self._output = output
-        self.refresh()
+        self._values = values
 
     def __len__(self) -> int:
         return len(self._bars)
