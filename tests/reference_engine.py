@@ -611,6 +611,8 @@ class Engine:
                 values[order.symbol] += order.side * quantity * price
             return self.is_within(sum(abs(value) for value in values.values()), equity)
 
+        if not self.rules.margin and self.cash <= SLACK:
+            return 0.0
         allows = is_carried if self.rules.margin else is_paid
         return 1.0 if allows(1.0) else self.largest(allows, 1.0, steps=60)
 

@@ -12,6 +12,7 @@ from mismartera_analytics import clock
 from mismartera_analytics.backtesting.counting import check_family
 from mismartera_analytics.backtesting.exchanges import CalendarLike
 from mismartera_analytics.backtesting.grids import Condition
+from mismartera_analytics.backtesting.pace import shown
 from mismartera_analytics.backtesting.scores import EQUITY
 from mismartera_analytics.backtesting.search_log import SearchLog
 from mismartera_analytics.backtesting.searches import (
@@ -143,7 +144,10 @@ def sweep(
             table[batch.places] = log.found(batch.combinations)
     places = np.flatnonzero(np.isnan(table[:, EQUITY]))
     try:
-        for batch, rows in executor.run(search.job, batches_of(search.grid, places)):
+        done = executor.run(search.job, batches_of(search.grid, places))
+        for batch, rows in shown(
+            done, count=lambda one: len(one[1]), total=len(places), what=search.job.name, unit="run"
+        ):
             table[batch.places] = rows
             if log is not None and count:
                 log.add(batch, rows)

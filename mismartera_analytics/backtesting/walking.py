@@ -16,6 +16,7 @@ from mismartera_analytics.backtesting.exchanges import CalendarLike
 from mismartera_analytics.backtesting.grids import Condition
 from mismartera_analytics.backtesting.jobs import Job
 from mismartera_analytics.backtesting.market_parts import part_of
+from mismartera_analytics.backtesting.pace import shown
 from mismartera_analytics.backtesting.result_frames import equity_of
 from mismartera_analytics.backtesting.scores import (
     SCORES,
@@ -157,7 +158,8 @@ class _Walk:
         job = dataclasses.replace(job, periods=sessions_a_year(job.market.clock))
         cash = job.settings.cash
         windows, accounts = [], []
-        for split in splits:
+        name = f"{job.name}, walking"
+        for split in shown(splits, count=lambda _: 1, total=len(splits), what=name, unit="window"):
             first, last = _rows(job, split.train)
             table = self._sweep(dataclasses.replace(job, market=part_of(job.market, first, last)))
             begin, end = _rows(job, split.test)

@@ -153,12 +153,14 @@ def most(rules: Any, side: float, money: float, price: float, weight: float) -> 
 
 @kernel
 def common_factor(rules: Any, quantities: Any, prices: Any, cash: float) -> float:
-    """Return the largest factor, at most 1, by which all buys together fit into `cash`.
+    """Return the largest factor, at most 1, by which all buys together fit into `cash`; 0 of dust.
 
     Found by bisection, since fees with a minimum make the cost no straight line, and for parts of
     shares: cutting to whole ones afterwards only lowers the cost, while cutting here would let
     rounding choose between buys whose shares drop at the same factor.
     """
+    if cash <= TOLERANCE:
+        return 0.0
     if _cost(rules, quantities, prices, 1.0) <= cash:
         return 1.0
     low, high = 0.0, 1.0
