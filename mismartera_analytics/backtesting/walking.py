@@ -123,7 +123,7 @@ def walk_forward(
     >>> walked = ma.walk_forward(MovingAverageCross, {"fast": [10, 20], "slow": [50, 100]}, "AAPL",
     ...                          "2000-03-01", train=750, test=250)
     >>> walked.windows[["test_start", "fast", "slow"]].shape
-    (10, 3)
+    (11, 3)
     """
     column = column_of(by, SHOWN, "by")
     place = Place(run_in, workers, client)
