@@ -9,7 +9,6 @@ same and only the way it fills, sizes, charges and values can differ. `play` giv
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -272,11 +271,6 @@ def play(case: Case, calendar: Any) -> tuple[pd.DataFrame, np.ndarray]:
         {"row": row, "symbol": fills["symbol"], "quantity": signed, "price": fills["price"]}
     )
     return ordered(table), result.equity["equity"].to_numpy()
-
-
-def is_built(case: Case) -> bool:
-    """Tell whether the engine knows what the case asks for."""
-    return not case.bracket_from or "bracket_from" in inspect.signature(ma.backtest).parameters
 
 
 def ordered(fills: pd.DataFrame) -> pd.DataFrame:

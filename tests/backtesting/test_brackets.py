@@ -175,6 +175,9 @@ def test_the_bounds_of_a_run(nyse, days):
     result, _ = fills_of(nyse, bars, BRACKET, cash=1000.0)
     told = result.ambiguity()
     assert (told.fills, told.ambiguous, told.share) == (2, 1, 0.5)
+    for page in (str(result), result._repr_html_()):
+        assert "1 of 2 fills" in page
+        assert "50.00%" in page
     # 10 shares at 10, out at 9, or at 12; the open of 10 is nearer to the low
     assert told.bounds["final_equity"].to_dict() == {
         "pessimistic": 990.0, "ohlc": 990.0, "best": 1020.0,

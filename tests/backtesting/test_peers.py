@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from mismartera_analytics.calendars.sessions import TradingCalendar
-from tests.backtesting.peer_cases import Case, is_built, play, sample_cases
+from tests.backtesting.peer_cases import Case, play, sample_cases
 
 GOLDENS = Path(__file__).parent / "goldens"
 FILLS = pd.read_csv(GOLDENS / "peer_fills.csv.gz")
@@ -35,8 +35,6 @@ def test_every_case_has_a_peer_and_every_peer_cases(cases: dict[str, Case]) -> N
 def test_fills_and_equity_are_the_peers(
     name: str, cases: dict[str, Case], nyse: TradingCalendar
 ) -> None:
-    if not is_built(cases[name]):
-        return
     fills, equity = play(cases[name], nyse)
     for peer, theirs in FILLS[FILLS["case"] == name].groupby("peer"):
         assert fills["row"].tolist() == theirs["row"].tolist(), peer
