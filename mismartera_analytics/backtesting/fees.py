@@ -45,9 +45,10 @@ class Alpaca:
 class Schwab:
     """Shares listed in the US, traded online at Charles Schwab: no commission, industry fees on sales.
 
-    As the Charles Schwab Pricing Guide for Individual Investors describes it, looked up on 22 November
-    2026, with the rates of `US_SALES_2026` as its exchange process fee. Left out: rounding to the
-    cent, trades by telephone or with a broker, and shares traded over the counter.
+    As the Charles Schwab Pricing Guide for Individual Investors of 2021 describes it, the newest that
+    was at hand on 22 November 2026: that nothing has changed since is assumed and not looked up. The
+    rates are those of `US_SALES_2026`, which the guide's exchange process fee passes on. Left out:
+    rounding to the cent, trades by telephone or with a broker, and shares traded over the counter.
 
     Examples
     --------

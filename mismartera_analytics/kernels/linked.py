@@ -116,16 +116,20 @@ def trailed(order: Any, price: float) -> float:
 
 @kernel
 def follow(row: int, times: Any, prices: Any, orders: Any, working: Any, now: Any) -> None:
-    """Move trailing stops after a bar in regular hours, never away from the price."""
+    """Move trailing stops after a bar in regular hours, never away from the price.
+
+    Of a bar that had begun when the order was placed only the close is known to come later.
+    """
     for k in range(now.working):
         order = orders[working[k]]
         close = prices[3, order.symbol, row]
         if order.type != TRAILING_STOP or order.status != WORKING or close != close:
             continue
-        if times.flags[times.calendar[order.symbol], row] & REGULAR == 0:
+        calendar = times.calendar[order.symbol]
+        if times.flags[calendar, row] & REGULAR == 0:
             continue
         best = close
-        if order.row < row:
+        if order.row < row and times.start[calendar, row] >= order.placed:
             best = prices[1 if order.side < 0 else 2, order.symbol, row]
         level = trailed(order, best)
         if order.stop != order.stop or order.side * (level - order.stop) < 0.0:

@@ -85,6 +85,25 @@ def test_nothing_fills_in_a_bar_that_had_begun(nyse, packaged):
     assert result.fills["filled_at"].tolist() == [nyse.session("2025-01-08").regular_open]
 
 
+def test_a_trailing_stop_follows_no_high_of_a_bar_that_had_begun(nyse, packaged):
+    from mismartera_analytics.calendars.lookup import trading_calendar
+
+    london = trading_calendar("LSE", db_session=packaged)
+    spy = daily(nyse, "SPY")
+    spy.loc[spy["session"] == "2025-01-07", "high"] = 30.0  # New York is open already
+    bars = pd.concat([spy, daily(london, "VOD")], ignore_index=True)
+
+    class Trail(Strategy):
+        def on_bar(self, ctx):
+            if ctx.bars["VOD"].is_here and str(ctx.session) == "2025-01-03":
+                ctx.buy("SPY", 1)
+            if ctx.bars["VOD"].is_here and str(ctx.session) == "2025-01-07":
+                ctx.order("SPY", -1, trail=5.0, time_in_force="GTC")
+
+    result = backtest(Trail(), bars=bars, calendar={"SPY": nyse, "VOD": london})
+    assert result.orders.sort_values("order_id")["status"].tolist() == ["FILLED", "PENDING"]
+
+
 def test_a_row_of_weights_is_decided_when_all_markets_have_closed(both, nyse, tokyo):
     bars, calendars = both
     weights = pd.DataFrame({"SPY": [0.4], "7203": [0.4]}, index=pd.DatetimeIndex(["2025-01-07"]))
