@@ -58,7 +58,7 @@ def saved_runs(
     --------
     >>> with ma.as_user("demo"):
     ...     saved_runs()["name"].tolist()
-    []
+    ['demo']
     """
     if tz is not None:
         clock.zone(tz)

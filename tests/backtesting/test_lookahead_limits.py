@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import mismartera_analytics as ma
@@ -335,6 +335,10 @@ def test_what_is_shifted_from_later_is_always_found(check, column, chain, ahead,
     def scores(bars):
         return as_weights(worked_out(bars, column, chain).shift(-ahead))
 
+    known = worked_out(check.keywords["bars"], column, chain)
+    assume(
+        known.nunique() > 2
+    )  # ranks of a growing sum are always the highest: nothing to see there
     report = check(weights=scores, seed=seed)
     assert report.status == "looks ahead", report
     assert report.findings["bars_ahead"].tolist() == [ahead]
