@@ -190,11 +190,14 @@ class Runner:
             if len(signals) == 2 and self._is_plain:
                 return self._follow_alone(signals[0][0], signals[1][0], values)
             simulation = Simulation(job.market, job.settings)
-            if len(signals) == 2:
+            if len(signals) == 2 and job.settings.delay == 0:
                 self._follow(simulation, *signals)
-            else:
-                check_sides(job.settings)
-                orders = orders_of_signals(job.market, *(s.T for s in signals), size=self._size)
+            else:  # what counts when a late order arrives, no signal can tell when it is decided
+                if len(signals) == 4:
+                    check_sides(job.settings)
+                none = np.zeros_like(signals[0])
+                four = (*signals, none, none)[:4]
+                orders = orders_of_signals(job.market, *(s.T for s in four), size=self._size)
                 simulation.load(orders)
         simulation.finish()
         money, held = simulation.ledger

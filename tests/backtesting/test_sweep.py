@@ -58,6 +58,7 @@ def check(row: pd.Series, result: Any) -> None:
         ("IBM", {"fill": "next_close"}),
         ("IBM", {"fill": "same_close", "size_at": "decision"}),
         ("IBM", {"size": 0.5}),
+        ("IBM", {"delay": 2}),
         (["AAPL", "IBM", "MSFT"], {"size": 0.3}),
         (["AAPL", "IBM"], {"size": 0.8, "account_type": "margin"}),
     ],
