@@ -72,7 +72,13 @@ def calendar_told(calendar: CalendarLike) -> Any:
 def _calendar(calendar: str | TradingCalendar) -> TradingCalendar:
     from mismartera_analytics.calendars.lookup import trading_calendar
 
-    return trading_calendar(calendar) if isinstance(calendar, str) else calendar
+    if isinstance(calendar, str):
+        return trading_calendar(calendar)
+    if not hasattr(calendar, "sessions"):
+        raise InvalidInputError(
+            f"calendar={calendar!r} must be the name of an exchange or a TradingCalendar."
+        )
+    return calendar
 
 
 def _recorded(symbols: Sequence[str]) -> Calendars:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,12 @@ class Instructions:
         for leave, enter in (("exits", "entries"), ("short_exits", "short_entries")):
             if getattr(self, leave) is not None and getattr(self, enter) is None:
                 raise InvalidInputError(f"{leave} belongs to {enter}.")
+        for name in ("weights", "orders"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, pd.DataFrame):
+                raise InvalidInputError(
+                    f"{name} is a {type(value).__name__}; give a pandas DataFrame."
+                )
         self._check_bracket()
 
     @property
@@ -122,6 +129,8 @@ def prepared(strategy: Any, parameters: dict[str, Any] | None) -> Strategy | Non
     InvalidInputError
         If it is no strategy, or parameters are given with an object.
     """
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise InvalidInputError(f"parameters={parameters!r} must be a dict of names and values.")
     if isinstance(strategy, type) and issubclass(strategy, Strategy):
         return strategy(**(parameters or {}))
     if parameters:

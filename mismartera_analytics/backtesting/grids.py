@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, suggestion
 
 __all__ = ["Combinations", "Condition", "Grid", "Listed", "combinations_of"]
 
@@ -115,6 +115,12 @@ def combinations_of(
         their names, a value is drawn from something that is no distribution, or `where` leaves none.
     """
     _whole(most, "max_combinations")
+    if where is not None and not callable(where):
+        raise InvalidInputError(
+            f"where={where!r} must be a function of a combination: lambda p: p['fast'] < p['slow']."
+        )
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InvalidInputError(f"seed={seed!r} must be a whole number of at least 0.")
     if not isinstance(grid, Mapping):
         if draws is not None:
             raise InvalidInputError("draws belongs to a grid of values, not to a list.")
@@ -148,8 +154,22 @@ def combinations_of(
 
 def _positions(columns: Mapping[str, list[Any]], where: Condition) -> Iterator[int]:
     for number, chosen in enumerate(itertools.product(*columns.values())):
-        if where(dict(zip(columns, chosen, strict=True))):
+        if _keeps(where, dict(zip(columns, chosen, strict=True))):
             yield number
+
+
+def _keeps(where: Condition, chosen: dict[str, Any]) -> bool:
+    names = tuple(chosen)
+    try:
+        return bool(where(chosen))
+    except KeyError as error:
+        asked = error.args[0] if error.args else None
+        if asked in names:
+            raise
+        raise InvalidInputError(
+            f"where asks for {asked!r}, which is no parameter of the grid"
+            f"{suggestion(str(asked), names) or '.'} Its parameters: {', '.join(names)}."
+        ) from error
 
 
 def _refuse_more(count: int, most: int, what: str) -> None:
@@ -196,7 +216,7 @@ def _listed(grid: Iterable[Mapping[str, Any]], where: Condition | None, most: in
                 f"grid: combinations name different parameters: {', '.join(rows[0])} and "
                 f"{', '.join(chosen)}."
             )
-        if where is None or where(chosen):
+        if where is None or _keeps(where, dict(chosen)):
             rows.append(chosen)
         if len(rows) > most:
             raise InvalidInputError(
@@ -213,7 +233,7 @@ def _drawn(columns: Mapping[str, Any], where: Condition | None, draws: int, seed
     rows: dict[str, dict[str, Any]] = {}
     for _ in range(draws * _LOOKED_AT):
         chosen = {name: _draw(name, column, random) for name, column in columns.items()}
-        if where is None or where(dict(chosen)):
+        if where is None or _keeps(where, dict(chosen)):
             rows.setdefault(repr(chosen), chosen)
         if len(rows) == draws:
             return Listed(list(rows.values()), tuple(columns))

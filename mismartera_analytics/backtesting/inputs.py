@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,8 @@ def named_symbols(
 ) -> list[str] | None:
     """Return the symbols asked for, or those that the instructions name; None for all of the bars."""
     if symbols is not None:
+        if not isinstance(symbols, Iterable):
+            raise InvalidInputError(f"symbols={symbols!r} must be a symbol or a list of symbols.")
         given = [symbols] if isinstance(symbols, str) else list(symbols)
         if not given:
             raise InvalidInputError("symbols is empty; name at least one symbol.")
@@ -60,6 +63,11 @@ def load_market(
     from mismartera_analytics.market_data.actions import corporate_actions
     from mismartera_analytics.market_data.store import BarStore
 
+    for argument, table in (("bars", bars), ("actions", actions)):
+        if table is not None and not isinstance(table, pd.DataFrame):
+            raise InvalidInputError(
+                f"{argument} is a {type(table).__name__}; give a pandas DataFrame."
+            )
     names = symbols
     if names is None:
         assert bars is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mismartera_analytics.backtesting.context import Context, FillEvent
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.pace import in_parts
@@ -11,6 +13,8 @@ from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import StrategyError
 
 __all__ = ["run_strategy"]
+
+_MOST_NAMED = 3
 
 
 def run_strategy(
@@ -61,13 +65,23 @@ def run_strategy(
     except Exception as error:
         if isinstance(error, StrategyError):
             raise
-        where = f"at {context.now:%Y-%m-%d %H:%M} UTC (bar {context.row})"
+        where = f"at {context.now:%Y-%m-%d %H:%M} UTC ({_bar_told(context, market)})"
         raise StrategyError(
             f"{type(strategy).__name__} raised {type(error).__name__} {where}: {error}",
             strategy=strategy,
             context=context,
         ) from error
     return context
+
+
+def _bar_told(context: Context, market: Market) -> str:
+    """Return which bar a strategy was at, and of which symbols."""
+    if context.row < 0:
+        return "before the first bar"
+    has_bar = ~np.isnan(market.fields[3, :, context.row])
+    named = [name for name, is_there in zip(market.symbols, has_bar, strict=True) if is_there]
+    told = ", ".join(named[:_MOST_NAMED]) + (", ..." if len(named) > _MOST_NAMED else "")
+    return f"bar {context.row} of {told}"
 
 
 class _Loop:

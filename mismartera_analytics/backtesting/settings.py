@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from mismartera_analytics.backtesting.costs import (
     Commission,
     NoCommission,
@@ -78,15 +80,28 @@ class Settings:
                 f"delay={self.delay!r} must be a whole number of bars from 0 to {MOST_DELAY:,}."
             )
         for name, module in _POLICIES.items():
-            if not hasattr(getattr(self, name), "terms"):
+            policy = getattr(self, name)
+            if isinstance(policy, type) or not hasattr(policy, "terms"):
                 raise InvalidInputError(
-                    f"{name}={getattr(self, name)!r} is no policy; use one of "
+                    f"{name}={policy!r} is no policy; use one of "
                     f"mismartera_analytics.backtesting.{module}."
                 )
         if not isinstance(self.limits, Limits):
             raise InvalidInputError(f"limits={self.limits!r} is no Limits of backtesting.limits.")
         self._check_bars()
         self._check_account()
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        seed = self.seed
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise InvalidInputError(f"seed={seed!r} must be a whole number of at least 0.")
+        object.__setattr__(self, "seed", int(seed))
+        for name in ("fractional", "partial_on_cash", "compile"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):
+                raise InvalidInputError(f"{name}={value!r} must be True or False.")
+            object.__setattr__(self, name, bool(value))
 
     def _check_bars(self) -> None:
         _choice(self.bracket_from, "bracket_from", ("entry_bar", "next_bar"))

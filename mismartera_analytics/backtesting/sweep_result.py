@@ -22,6 +22,7 @@ from mismartera_analytics.backtesting.scores import (
     session_ends,
     typed,
 )
+from mismartera_analytics.backtesting.signal_functions import check_names
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
 if TYPE_CHECKING:
@@ -108,12 +109,14 @@ class SweepResult:
         Raises
         ------
         InvalidInputError
-            If a parameter of the grid is missing.
+            If a parameter of the grid is missing, or one is unknown.
         """
         chosen = {**(parameters or {}), **named}
         missing = [name for name in self._grid.names if name not in chosen]
         if missing:
             raise InvalidInputError(f"parameters lacks {', '.join(missing)}; name all of the grid.")
+        if not self._job.is_strategy:
+            check_names(self._job.subject, (*self._job.base, *chosen))
         instructions = self._job.instructions(chosen)
         source = {**self._source, "family": self.family}
         return run_on(self._job.market, instructions, self._job.settings, source=source)

@@ -41,7 +41,10 @@ def from_weights(market: Market, weights: pd.DataFrame, settings: Settings) -> l
     """
     rows = rows_of(market, weights.index, "weights")
     symbols = symbols_of(market, weights.columns, "weights")
-    values = weights.to_numpy(dtype=np.float64, na_value=np.nan)
+    try:
+        values = weights.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise InvalidInputError("weights must hold numbers.") from None
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         found = "NaN" if np.isnan(values[row, column]) else f"{values[row, column]}"

@@ -67,6 +67,20 @@ def labelled(bars, values):
         ({"strategy": Idle(), "symbols": []}, "symbols is empty"),
         ({"strategy": Idle(), "symbols": "AAB"}, "did you mean 'AAA'"),
         ({"strategy": Idle(), "start": "2030-01-01"}, "no 1d bars"),
+        ({"strategy": Idle(), "symbols": 5}, "symbols=5 must be a symbol or a list"),
+        ({"strategy": Idle(), "bars": 5}, "bars is a int; give a pandas DataFrame"),
+        ({"strategy": Idle(), "actions": []}, "actions is a list; give a pandas DataFrame"),
+        ({"strategy": Idle(), "calendar": 5}, "calendar=5 must be the name of an exchange"),
+        ({"strategy": Idle(), "seed": -1}, "seed=-1 must be a whole number of at least 0"),
+        ({"strategy": Idle(), "seed": "x"}, "seed='x' must be a whole number"),
+        ({"strategy": Idle(), "seed": None}, "seed=None must be a whole number"),
+        ({"strategy": Idle(), "compile": "yes"}, "compile='yes' must be True or False"),
+        ({"strategy": Idle(), "fractional": 1}, "fractional=1 must be True or False"),
+        ({"strategy": Idle(), "commission": PerShare}, "commission=<class .* is no policy"),
+        ({"strategy": Idle, "parameters": ["a"]}, r"parameters=\['a'\] must be a dict"),
+        ({"weights": {"AAA": 0.5}}, "weights is a dict; give a pandas DataFrame"),
+        ({"weights": pd.Series([0.5])}, "weights is a Series; give a pandas DataFrame"),
+        ({"orders": [{"symbol": "AAA"}]}, "orders is a list; give a pandas DataFrame"),
     ],
 )
 def test_arguments(go, arguments, words):
@@ -85,6 +99,11 @@ def test_arguments(go, arguments, words):
 def test_weights(go, bars, values, words):
     with pytest.raises(InvalidInputError, match=words):
         go(weights=labelled(bars, values))
+
+
+def test_weights_of_text(go, bars):
+    with pytest.raises(InvalidInputError, match="weights must hold numbers"):
+        go(weights=labelled(bars, "half"))
 
 
 def test_frames_with_another_index(go, bars):
@@ -220,12 +239,32 @@ def test_a_strategy_that_raises_is_kept_for_inspection(go):
             if self.count == 3:
                 raise ZeroDivisionError("by hand")
 
-    words = r"Breaks raised ZeroDivisionError .*2024-01-04.*bar 2"
+    words = r"Breaks raised ZeroDivisionError .*2024-01-04.*\(bar 2 of AAA\)"
     with pytest.raises(StrategyError, match=words) as caught:
         go(strategy=Breaks())
     assert caught.value.strategy.count == 3
     assert caught.value.context.row == 2
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_strategy_that_raises_before_the_first_bar(go):
+    class Early(Strategy):
+        def on_start(self, ctx):
+            raise ValueError("by hand")
+
+    with pytest.raises(StrategyError, match=r"\(before the first bar\): by hand"):
+        go(strategy=Early())
+
+
+def test_a_strategy_that_raises_names_the_symbols_with_a_bar(nyse, days):
+    class Breaks(Strategy):
+        def on_bar(self, ctx):
+            if ctx.row == 1:
+                raise ValueError("by hand")
+
+    three = [days(*[FLAT] * 3), days(FLAT, symbol="BBB"), days(*[FLAT] * 3, symbol="CCC")]
+    with pytest.raises(StrategyError, match=r"\(bar 1 of AAA, CCC\): by hand"):
+        backtest(Breaks(), bars=pd.concat(three, ignore_index=True), calendar=nyse)
 
 
 def test_what_a_strategy_asks_for(go):

@@ -182,5 +182,7 @@ def test_reading_before_the_first_bar_is_an_error_not_another_number(nyse, days)
                 ctx.buy()
 
     for is_compiled in (False, True):
-        with pytest.raises(StrategyError, match=r"IndexError at 2024-01-02 21:00 UTC \(bar 0\)"):
+        with pytest.raises(
+            StrategyError, match=r"IndexError at 2024-01-02 21:00 UTC \(bar 0 of AAA\)"
+        ):
             backtest(Reads, bars=days(*[(10, 12, 9, 11)] * 3), calendar=nyse, compile=is_compiled)
