@@ -285,6 +285,10 @@ class Context:
             if len(self.symbols) == 1:
                 return 0
             raise InvalidInputError(f"symbol is missing; name one of {', '.join(self.symbols)}.")
+        if isinstance(symbol, (int, float)):
+            raise InvalidInputError(
+                f"symbol={symbol!r} is a number; give the symbol first or name the other: quantity=."
+            )
         number = self._numbers.get(symbol)
         return self._market.position_of(symbol) if number is None else number
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, suggestion
 
 __all__ = ["Instructions", "prepared"]
 
@@ -132,6 +132,7 @@ def prepared(strategy: Any, parameters: dict[str, Any] | None) -> Strategy | Non
     if parameters is not None and not isinstance(parameters, Mapping):
         raise InvalidInputError(f"parameters={parameters!r} must be a dict of names and values.")
     if isinstance(strategy, type) and issubclass(strategy, Strategy):
+        _check_methods(strategy)
         return strategy(**(parameters or {}))
     if parameters:
         raise InvalidInputError("parameters belongs to a strategy given as a class.")
@@ -141,4 +142,16 @@ def prepared(strategy: Any, parameters: dict[str, Any] | None) -> Strategy | Non
         raise InvalidInputError(
             f"strategy={strategy!r} is no Strategy; derive a class from ma.Strategy."
         )
+    _check_methods(type(strategy))
     return copy.copy(strategy)
+
+
+def _check_methods(strategy: type[Strategy]) -> None:
+    """Refuse a method that is nearly one of those that a run calls: it would never be called."""
+    called = [name for name in vars(Strategy) if name.startswith("on_")]
+    for name in dir(strategy):
+        if name.startswith("on_") and name not in called:
+            raise InvalidInputError(
+                f"{strategy.__name__}.{name} is never called{suggestion(name, called) or '.'} "
+                f"A run calls {', '.join(called)}; name a method of your own otherwise."
+            )

@@ -184,6 +184,9 @@ def build_market(
     missing = [name for name in wanted if name not in bars.columns]
     if missing:
         raise InvalidBarsError(f"bars lacks the columns {missing}; see frames.BARS.")
+    for name in FIELDS:
+        if not pd.api.types.is_numeric_dtype(bars[name]):
+            raise InvalidBarsError(f"bars: {name} must hold numbers, not {bars[name].dtype}.")
     codes, held = _named(bars["symbol"])
     chosen = held if symbols is None else tuple(symbols)
     for symbol in chosen:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mismartera_analytics import frames
 from mismartera_analytics.backtesting.brackets import with_brackets
 from mismartera_analytics.backtesting.clocks import microseconds
 from mismartera_analytics.backtesting.market import Market
@@ -18,6 +19,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     InvalidOrderError,
     NaiveDatetimeError,
+    suggestion,
 )
 from mismartera_analytics.kernels import layouts
 
@@ -33,6 +35,7 @@ _PRICES = {
     "stop_loss": "stop_loss",
     "take_profit": "take_profit",
 }
+_KNOWN = (*_NEEDED, *_WORDS, *_PRICES)
 _SIDES = {"BUY": 1, "SELL": -1}
 _NONE = -9  # code of a word that is unknown
 Floats = NDArray[np.float64]
@@ -69,6 +72,7 @@ def from_orders(market: Market, orders: pd.DataFrame, settings: Settings) -> lay
     missing = [name for name in _NEEDED if name not in orders.columns]
     if missing:
         raise InvalidInputError(f"orders lacks the columns {missing}.")
+    _refuse_misspelt(orders.columns)
     if len(orders) and not isinstance(orders["placed_at"].dtype, pd.DatetimeTZDtype):
         raise NaiveDatetimeError("orders: placed_at must hold aware instants.")
     table = orders.reset_index(drop=True)
@@ -87,6 +91,15 @@ def from_orders(market: Market, orders: pd.DataFrame, settings: Settings) -> lay
     records["session"] = market.sessions_at(records["symbol"], placed)
     prices = columns.prices
     return with_brackets(records, prices["stop_loss"], prices["take_profit"])
+
+
+def _refuse_misspelt(columns: pd.Index) -> None:
+    """Refuse a name that is nearly one of ours: its orders would be others than were meant."""
+    lacking = [name for name in _KNOWN if name not in columns]
+    for name in columns:
+        hint = "" if name in _KNOWN or name in frames.ORDERS.names else suggestion(name, lacking)
+        if hint:
+            raise InvalidInputError(f"orders has a column {name!r}{hint}")
 
 
 @dataclass(frozen=True)

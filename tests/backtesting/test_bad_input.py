@@ -311,3 +311,37 @@ def test_a_dividend_without_an_amount_is_refused(go, bars):
     ).assign(ratio=np.nan, amount=np.nan, known_at=pd.NaT)
     with pytest.raises(InvalidInputError, match=r"dividend of 'AAA' on .* needs an amount"):
         go(strategy=Idle(), actions=actions)
+
+
+class Misspelt(Strategy):
+    def on_bars(self, ctx):
+        ctx.buy()
+
+
+class NumberFirst(Strategy):
+    def on_bar(self, ctx):
+        ctx.buy(5)
+
+
+def test_a_method_that_would_never_be_called_is_refused(go):
+    with pytest.raises(InvalidInputError, match=r"Misspelt\.on_bars .* did you mean 'on_bar'"):
+        go(strategy=Misspelt)
+
+
+def test_a_quantity_in_the_place_of_the_symbol_is_told(go):
+    with pytest.raises(StrategyError, match=r"symbol=5 is a number; .* quantity="):
+        go(strategy=NumberFirst())
+
+
+def test_a_column_of_orders_that_is_nearly_one_is_refused(go, bars):
+    orders = pd.DataFrame(
+        {"placed_at": bars["timestamp"].iloc[:1], "symbol": "AAA", "side": "BUY", "quantity": 1.0}
+    )
+    with pytest.raises(InvalidInputError, match="'order_typ', did you mean 'order_type'"):
+        go(orders=orders.assign(order_typ="LIMIT"))
+    assert len(go(orders=orders.assign(my_note="opening")).fills) == 1
+
+
+def test_prices_that_are_no_numbers_are_named(go, bars):
+    with pytest.raises(InvalidBarsError, match="close must hold numbers"):
+        go(strategy=Idle(), bars=bars.assign(close="x"))
