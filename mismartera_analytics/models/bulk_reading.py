@@ -1,15 +1,17 @@
 """Large tables as Arrow columns: the driver fills them itself, and no Python object is made a value.
 
 On SQLite ranges of the primary key are read side by side, each on a connection of its own, all of one
-state of the file. On PostgreSQL one connection reads them with the server's binary copy.
+state of the file and in a process of their own (see `sqlite_reader`). On PostgreSQL one connection
+reads them with the server's binary copy.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +21,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
+from mismartera_analytics.models.sqlite_reader import BUSY
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["read_in_bulk"]
 
-LEAST_ROWS = 50_000
-"""Below so many keys the drivers' own connections cost more than they save."""
+LEAST_ROWS = 100_000
+"""Below so many keys a process or a connection of its own costs more than it saves."""
 READERS = 2
-ATTEMPTS = 5
+logger = logging.getLogger(__name__)
 
 
 def read_in_bulk(db_session: Session, statement: Select[Any], key: Any) -> list[pa.Table] | None:
@@ -82,42 +86,29 @@ def _compiled(statement: Select[Any], dialect: Dialect) -> tuple[str, list[Any]]
 def _read_sqlite(
     path: Path, ranges: Sequence[Select[Any]], *, batch_rows: int
 ) -> list[pa.Table] | None:
+    import pyarrow as pa
+
     dialect: Any = sqlite.dialect
-
-    def read(connection: Any, statement: Select[Any]) -> pa.Table:
-        text, values = _compiled(statement, dialect(paramstyle="qmark"))
-        with connection.cursor() as cursor:
-            # The driver takes a column's type from its first batch, so a range is one batch.
-            cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(batch_rows)})
-            cursor.execute(text, values)
-            return cursor.fetch_arrow_table()
-
-    with _same_state(path, len(ranges)) as connections, ThreadPoolExecutor(READERS) as pool:
-        if connections is None:
-            return None
-        return list(pool.map(read, connections, ranges))
-
-
-@contextmanager
-def _same_state(path: Path, count: int) -> Iterator[list[Any] | None]:
-    """Give connections that see the same state of a file; None while others keep writing."""
-    from adbc_driver_sqlite import dbapi
-
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with ExitStack() as stack:
-        watch = stack.enter_context(closing(sqlite3.connect(uri, uri=True)))
-        connections = [stack.enter_context(dbapi.connect(uri)) for _ in range(count)]
-        for _ in range(ATTEMPTS):
-            before = watch.execute("PRAGMA data_version").fetchone()
-            for connection in connections:
-                connection.rollback()
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT count(*) FROM sqlite_master")
-                    cursor.fetchone()
-            if watch.execute("PRAGMA data_version").fetchone() == before:
-                yield connections
-                return
-        yield None
+    asked = {
+        "uri": f"{path.absolute().as_uri()}?mode=ro",
+        "batch_rows": batch_rows,
+        "queries": [_compiled(one, dialect(paramstyle="qmark")) for one in ranges],
+    }
+    script = Path(__file__).with_name("sqlite_reader.py")
+    done = subprocess.run(  # -P: the folder of a script would hide modules of the standard library
+        [sys.executable, "-P", str(script)],
+        input=json.dumps(asked).encode(),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode == BUSY:
+        return None
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        logger.warning("the fast reader failed (%s); rows are read one by one.", told[-1:])
+        return None
+    source = pa.BufferReader(done.stdout)
+    return [pa.ipc.open_stream(source).read_all() for _ in ranges]
 
 
 def _read_postgresql(engine: Engine, statement: Select[Any]) -> list[pa.Table] | None:

@@ -61,7 +61,9 @@ def test_runs_from_a_clean_kernel(path, demo_data, monkeypatch):
         for cell in notebook.cells
         if cell.cell_type == "code"
         for output in cell.outputs
-        if output.output_type == "stream" and output.name == "stderr"
+        if output.output_type == "stream"
+        and output.name == "stderr"
+        and not output.text.startswith("\r")  # a progress bar, on a slow machine
     ]
     assert said == []
     for cell in notebook.cells:
