@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from mismartera_analytics.performance.cross_validation import (
         probability_of_backtest_overfitting as probability_of_backtest_overfitting,
     )
+    from mismartera_analytics.performance.intervals import (
+        confidence_intervals as confidence_intervals,
+    )
     from mismartera_analytics.performance.overfitting import (
         deflated_sharpe_ratio as deflated_sharpe_ratio,
     )
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from mismartera_analytics.performance.overfitting import (
         probabilistic_sharpe_ratio as probabilistic_sharpe_ratio,
     )
+    from mismartera_analytics.performance.returns import Returns as Returns
+    from mismartera_analytics.performance.summary import compare_conventions as compare_conventions
     from mismartera_analytics.performance.summary import performance_summary as performance_summary
     from mismartera_analytics.queries.explaining import explain as explain
     from mismartera_analytics.queries.market import bars as bars
@@ -64,6 +69,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BarStore": "market_data.store",
+    "Returns": "performance.returns",
     "SessionLocal": "models.database",
     "Strategy": "backtesting.strategy",
     "accounts": "queries.records",
@@ -75,6 +81,8 @@ _HOMES = {
     "check_lookahead": "backtesting.lookahead",
     "close_db": "models.database",
     "compare": "backtesting.shortfall",
+    "compare_conventions": "performance.summary",
+    "confidence_intervals": "performance.intervals",
     "configure": "config",
     "contributions": "queries.returns",
     "create_user": "auth",

@@ -35,6 +35,7 @@ from mismartera_analytics.frames.results import (
     CONTRIBUTIONS,
     DRAWDOWNS,
     EQUITY,
+    INTERVALS,
     METRICS,
     RETURNS,
     RUNS,
@@ -46,7 +47,7 @@ from mismartera_analytics.frames.results import (
 __all__ = [
     "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "CORPORATE_ACTIONS",
     "COVERAGE", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS",
-    "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED", "LOTS", "LOT_METHODS", "METRICS", "ORDERS",
-    "PNL", "POSITIONS", "RETURNS", "RUNS", "SESSIONS", "SHORTFALL", "SIDES", "STRESS", "TRADES",
-    "TRIALS", "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
+    "INTERVALS", "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED", "LOTS", "LOT_METHODS", "METRICS",
+    "ORDERS", "PNL", "POSITIONS", "RETURNS", "RUNS", "SESSIONS", "SHORTFALL", "SIDES", "STRESS",
+    "TRADES", "TRIALS", "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
 ]  # fmt: skip

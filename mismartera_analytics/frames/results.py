@@ -5,8 +5,8 @@ from __future__ import annotations
 from mismartera_analytics.frames.contract import FrameSpec, columns
 
 __all__ = [
-    "CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "METRICS", "RETURNS", "RUNS", "SHORTFALL", "STRESS",
-    "TRIALS",
+    "CONTRIBUTIONS", "DRAWDOWNS", "EQUITY", "INTERVALS", "METRICS", "RETURNS", "RUNS", "SHORTFALL",
+    "STRESS", "TRIALS",
 ]  # fmt: skip
 
 EQUITY = FrameSpec(
@@ -49,6 +49,19 @@ METRICS = FrameSpec(
         ),
         ("convention", "str", "1", "how it was worked out"),
         ("note", "str", "1", "what a reader must know about this value, empty in most rows"),
+    ),
+    (),
+)
+
+INTERVALS = FrameSpec(
+    "intervals",
+    columns(
+        ("metric", "str", "1", "name of the function that gives it"),
+        ("value", "float64", "see unit", "of the record itself; missing where it is not defined"),
+        ("lower", "float64", "see unit", "lower end of the interval; missing where note says why"),
+        ("upper", "float64", "see unit", "upper end, likewise"),
+        ("unit", "str", "1", "as in `metrics`"),
+        ("note", "str", "1", "what a reader must know about this interval, empty in most rows"),
     ),
     (),
 )

@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 __all__ = ["Spells", "drawdowns", "spells", "wealth"]
 
+ROUNDING = 1e-12
+"""Falls shallower than this are rounding of the products: a high that is met again is met."""
+
 Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.int64]
 
@@ -67,7 +70,8 @@ def drawdowns(returns: Floats) -> Floats:
     Returns
     -------
     numpy.ndarray
-        Same shape, at most 0. A loss on the first observation is a drawdown.
+        Same shape, at most 0; exactly 0 where a high is met again, up to rounding. A loss on the first
+        observation is a drawdown.
 
     Examples
     --------
@@ -75,7 +79,8 @@ def drawdowns(returns: Floats) -> Floats:
     [-0.5, 0.0, -0.25]
     """
     value = wealth(returns)
-    return value / np.maximum(np.maximum.accumulate(value, axis=0), 1.0) - 1.0
+    fallen = value / np.maximum(np.maximum.accumulate(value, axis=0), 1.0) - 1.0
+    return np.where(fallen > -ROUNDING, 0.0, fallen)
 
 
 def spells(drawdown: Floats) -> Spells:

@@ -7,7 +7,7 @@ common sessions, a benchmark that does not vary) is NaN.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,21 +15,34 @@ import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance import metrics
-from mismartera_analytics.performance.observations import annualisation, observations
+from mismartera_analytics.performance.observations import (
+    ROUNDING,
+    Annualisation,
+    Observations,
+    annualisation,
+    observations,
+    rate_of_observation,
+)
+from mismartera_analytics.performance.returns import Returns
 
 __all__ = [
+    "Average",
     "Pair",
     "alpha",
     "beta",
     "correlation",
+    "correlations",
     "down_capture",
     "information_ratio",
     "paired",
+    "slopes",
     "tracking_error",
     "up_capture",
 ]
 
 Floats = npt.NDArray[np.floating[Any]]
+Average = Literal["geometric", "arithmetic"]
+"""How returns of some sessions are put together: compounded to a rate a year, or their mean."""
 
 
 class Pair(NamedTuple):
@@ -38,9 +51,12 @@ class Pair(NamedTuple):
     returns: Floats
     benchmark: Floats
     labels: pd.DatetimeIndex | None
+    year: Annualisation | None = None
 
     def periods(self, given: float | None) -> float:
-        """Return the observations a year, as given or counted from the labels."""
+        """Return the observations a year: as given, of a calendar, or counted from the labels."""
+        if given is None and self.year is not None:
+            return self.year.periods_per_year
         return annualisation(self.labels, periods_per_year=given).periods_per_year
 
 
@@ -50,7 +66,7 @@ def paired(returns: Any, benchmark: Any) -> Pair:
     Parameters
     ----------
     returns, benchmark
-        Simple returns [1]: two Series labelled by session, or two arrays of shape (n,).
+        Simple returns [1]: two Series labelled by session, `Returns`, or two arrays of shape (n,).
 
     Returns
     -------
@@ -60,8 +76,9 @@ def paired(returns: Any, benchmark: Any) -> Pair:
     Raises
     ------
     InvalidInputError
-        If one is labelled and the other is not, arrays differ in length, no session is common, or
-        either breaks a rule of `observations`.
+        If one is labelled and the other is not, arrays differ in length, no session is common, two
+        `Returns` differ in interval or currency, either holds several series, or either breaks a rule
+        of `observations`.
 
     Examples
     --------
@@ -70,6 +87,7 @@ def paired(returns: Any, benchmark: Any) -> Pair:
     """
     ours = observations(returns)
     theirs = observations(benchmark, argument="benchmark")
+    _check_comparable(returns, benchmark, ours, theirs)
     if (ours.labels is None) != (theirs.labels is None):
         raise InvalidInputError(
             "returns and benchmark must both be labelled by session, or neither."
@@ -91,11 +109,25 @@ def paired(returns: Any, benchmark: Any) -> Pair:
             f"session, or pass arrays of one length."
         )
     known = ~(np.isnan(first) | np.isnan(second))
-    return Pair(first[known], second[known], None if labels is None else labels[known])
+    common = None if labels is None else labels[known]
+    return Pair(first[known], second[known], common, ours.year or theirs.year)
 
 
-def _is_flat(values: Floats) -> bool:
-    return len(values) < 2 or metrics.volatility(values, periods_per_year=1.0) == 0.0
+def _check_comparable(
+    returns: Any, benchmark: Any, ours: Observations, theirs: Observations
+) -> None:
+    for argument, data in (("returns", ours), ("benchmark", theirs)):
+        if not data.is_single:
+            raise InvalidInputError(
+                f"{argument} holds {data.values.shape[1]} series; compare one with one."
+            )
+    if isinstance(returns, Returns) and isinstance(benchmark, Returns):
+        for name in ("interval", "currency"):
+            mine, other = str(getattr(returns, name)), str(getattr(benchmark, name))
+            if mine != other:
+                raise InvalidInputError(
+                    f"returns have the {name} {mine}, the benchmark {other}: bring both to one."
+                )
 
 
 def beta(returns: Any, benchmark: Any) -> float:
@@ -125,10 +157,49 @@ def beta(returns: Any, benchmark: Any) -> float:
 
 
 def _beta(pair: Pair) -> float:
-    if _is_flat(pair.benchmark):
-        return np.nan
-    covariance = np.cov(pair.returns, pair.benchmark)
-    return float(covariance[0, 1] / covariance[1, 1])
+    return float(slopes(pair.returns[:, np.newaxis], pair.benchmark[:, np.newaxis])[0])
+
+
+def slopes(returns: Floats, benchmark: Floats) -> Floats:
+    """Return the covariance over the benchmark's variance of each column [1].
+
+    Parameters
+    ----------
+    returns, benchmark
+        Shape (n, k), without NaN.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (k,); NaN below two rows and where the benchmark does not vary.
+    """
+    ours, theirs = _centred(returns), _centred(benchmark)
+    return _divided((ours * theirs).sum(axis=0), np.square(theirs).sum(axis=0))
+
+
+def correlations(returns: Floats, benchmark: Floats) -> Floats:
+    """Return Pearson's correlation of each column [1].
+
+    Shapes as in `slopes`; NaN where one of the two does not vary.
+    """
+    ours, theirs = _centred(returns), _centred(benchmark)
+    spread = np.sqrt(np.square(ours).sum(axis=0) * np.square(theirs).sum(axis=0))
+    return np.clip(_divided((ours * theirs).sum(axis=0), spread), -1.0, 1.0)
+
+
+def _centred(values: Floats) -> Floats:
+    """Return deviations from the mean of each column, exactly 0 where they are only rounding."""
+    if len(values) < 2:
+        return np.zeros_like(values)
+    deviations: Floats = values - values.mean(axis=0)
+    is_flat = np.abs(deviations).max(axis=0) <= ROUNDING * np.abs(values).max(axis=0)
+    return np.where(is_flat, 0.0, deviations)
+
+
+def _divided(numerator: Floats, denominator: Floats) -> Floats:
+    quotient: Floats = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0.0)
+    return quotient
 
 
 def alpha(
@@ -136,6 +207,7 @@ def alpha(
     benchmark: Any,
     *,
     risk_free: float = 0.0,
+    year: Literal["summed", "compounded"] = "summed",
     periods_per_year: float | None = None,
 ) -> float:
     """Return Jensen's alpha [1/year].
@@ -146,19 +218,22 @@ def alpha(
         As in `paired`.
     risk_free
         Rate per YEAR [1/year].
+    year
+        Whether the intercept of a session is summed over a year or compounded.
     periods_per_year
         Observations a year; counted from the common labels when not given.
 
     Returns
     -------
     float
-        ``(mean(r - f) - beta * mean(b - f)) * periods_per_year``: the intercept of a session, summed
-        over a year, not compounded.
+        ``a = mean(r - f) - beta * mean(b - f)`` of a session; ``a * periods_per_year`` when summed,
+        ``(1 + a) ** periods_per_year - 1`` when compounded.
 
     Raises
     ------
     InvalidInputError
-        As in `paired`, or if the rate is not above -1 or the labels do not tell the periods a year.
+        As in `paired`, or if `year` is unknown, the rate is not above -1, or the labels do not tell
+        the periods a year.
 
     References
     ----------
@@ -169,17 +244,18 @@ def alpha(
     >>> round(alpha([0.03, 0.0, 0.04], [0.01, -0.005, 0.015], periods_per_year=10), 12)
     0.1
     """
+    if year not in ("summed", "compounded"):
+        raise InvalidInputError(f"year={year!r} must be 'summed' or 'compounded'.")
     pair = paired(returns, benchmark)
     periods = pair.periods(periods_per_year)
-    if not (np.isfinite(risk_free) and risk_free > -1.0):
-        raise InvalidInputError(
-            f"risk_free={risk_free!r} must be a rate per year above -1, such as 0.03."
-        )
+    free = rate_of_observation(risk_free, periods, argument="risk_free")
     slope = _beta(pair)
     if np.isnan(slope):
         return np.nan
-    free = (1.0 + risk_free) ** (1.0 / periods) - 1.0
-    return float(((pair.returns - free).mean() - slope * (pair.benchmark - free).mean()) * periods)
+    intercept = (pair.returns - free).mean() - slope * (pair.benchmark - free).mean()
+    if year == "compounded":
+        return float((1.0 + intercept) ** periods - 1.0)
+    return float(intercept * periods)
 
 
 def correlation(returns: Any, benchmark: Any) -> float:
@@ -206,9 +282,7 @@ def correlation(returns: Any, benchmark: Any) -> float:
     1.0
     """
     pair = paired(returns, benchmark)
-    if _is_flat(pair.returns) or _is_flat(pair.benchmark):
-        return np.nan
-    return float(np.corrcoef(pair.returns, pair.benchmark)[0, 1])
+    return float(correlations(pair.returns[:, np.newaxis], pair.benchmark[:, np.newaxis])[0])
 
 
 def tracking_error(returns: Any, benchmark: Any, *, periods_per_year: float | None = None) -> float:
@@ -273,37 +347,54 @@ def information_ratio(
     return float(metrics.sharpe_ratio(difference, periods_per_year=pair.periods(periods_per_year)))
 
 
-def up_capture(returns: Any, benchmark: Any, *, periods_per_year: float | None = None) -> float:
-    """Return the growth a year over the benchmark's, on the sessions where that rose [1].
+def up_capture(
+    returns: Any,
+    benchmark: Any,
+    *,
+    average: Average = "geometric",
+    periods_per_year: float | None = None,
+) -> float:
+    """Return what the record made over what the benchmark made, on the sessions where that rose [1].
 
     Parameters
     ----------
     returns, benchmark
         As in `paired`.
+    average
+        ``"geometric"``: the compound growth of those sessions, put to a year; ``"arithmetic"``: the
+        mean return of those sessions.
     periods_per_year
-        Observations a year; counted from all common labels when not given.
+        Observations a year, for the geometric one; counted from all common labels when not given.
 
     Returns
     -------
     float
-        Ratio of the two geometric growth rates; NaN where the benchmark never rose.
+        Ratio of the two averages; NaN where the benchmark never rose.
 
     Raises
     ------
     InvalidInputError
-        As in `tracking_error`.
+        As in `tracking_error`, or if the average is unknown.
 
     Examples
     --------
     >>> round(up_capture([0.02, -0.01], [0.01, -0.01], periods_per_year=1), 12)
     2.0
+    >>> round(up_capture([0.02, 0.01], [0.01, 0.02], average="arithmetic"), 12)
+    1.0
     """
     pair = paired(returns, benchmark)
-    return _capture(pair, pair.benchmark > 0, periods_per_year)
+    return _capture(pair, pair.benchmark > 0, average, periods_per_year)
 
 
-def down_capture(returns: Any, benchmark: Any, *, periods_per_year: float | None = None) -> float:
-    """Return the growth a year over the benchmark's, on the sessions where that fell [1].
+def down_capture(
+    returns: Any,
+    benchmark: Any,
+    *,
+    average: Average = "geometric",
+    periods_per_year: float | None = None,
+) -> float:
+    """Return what the record made over what the benchmark made, on the sessions where that fell [1].
 
     Parameters, returns and raises as in `up_capture`.
 
@@ -313,12 +404,18 @@ def down_capture(returns: Any, benchmark: Any, *, periods_per_year: float | None
     0.5
     """
     pair = paired(returns, benchmark)
-    return _capture(pair, pair.benchmark < 0, periods_per_year)
+    return _capture(pair, pair.benchmark < 0, average, periods_per_year)
 
 
-def _capture(pair: Pair, chosen: npt.NDArray[np.bool_], periods_per_year: float | None) -> float:
+def _capture(
+    pair: Pair, chosen: npt.NDArray[np.bool_], average: Average, periods_per_year: float | None
+) -> float:
+    if average not in ("geometric", "arithmetic"):
+        raise InvalidInputError(f"average={average!r} must be 'geometric' or 'arithmetic'.")
     if not chosen.any():
         return np.nan
+    if average == "arithmetic":
+        return float(pair.returns[chosen].mean() / pair.benchmark[chosen].mean())
     periods = pair.periods(periods_per_year)
     ours = metrics.cagr(pair.returns[chosen], periods_per_year=periods)
     theirs = metrics.cagr(pair.benchmark[chosen], periods_per_year=periods)

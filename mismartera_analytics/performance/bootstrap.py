@@ -12,7 +12,7 @@ import pandas as pd
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance.observations import observations
 
-__all__ = ["bootstrap_intervals", "mean_block", "stationary_bootstrap"]
+__all__ = ["bootstrap_intervals", "check_draws", "drawn", "mean_block", "stationary_bootstrap"]
 
 Floats = npt.NDArray[np.floating[Any]]
 MOST_DRAWS = 100_000
@@ -76,14 +76,19 @@ def stationary_bootstrap(
         raise InvalidInputError(
             f"returns has the shape {data.values.shape}; pass one series with a return."
         )
-    if not (isinstance(draws, int) and 1 <= draws <= MOST_DRAWS):
-        raise InvalidInputError(
-            f"draws={draws!r} must be a whole number from 1 to {MOST_DRAWS:,}; 1,000 are usual."
-        )
+    check_draws(draws)
     length = mean_block(len(values)) if block is None else block
     if not (np.isfinite(length) and length >= 1):
         raise InvalidInputError(f"block={block!r} must be a mean length of at least 1.")
     return _draws(values, draws, length, np.random.default_rng(seed))
+
+
+def check_draws(draws: int) -> None:
+    """Refuse what is no number of draws."""
+    if isinstance(draws, bool) or not (isinstance(draws, int) and 1 <= draws <= MOST_DRAWS):
+        raise InvalidInputError(
+            f"draws={draws!r} must be a whole number from 1 to {MOST_DRAWS:,}; 1,000 are usual."
+        )
 
 
 def _draws(
@@ -142,13 +147,27 @@ def bootstrap_intervals(
     """
     if not all(0.0 < level < 1.0 for level in levels):
         raise InvalidInputError(f"levels={levels!r} must lie between 0 and 1.")
+    table = {}
+    for name, values in drawn(returns, measures, draws=draws, block=block, seed=seed).items():
+        known = values[~np.isnan(values)]
+        table[name] = np.quantile(known, levels) if len(known) else np.full(len(levels), np.nan)
+    return pd.DataFrame(table, index=pd.Index(levels, name="level", dtype="float64"))
+
+
+def drawn(
+    returns: Any,
+    measures: Mapping[str, Callable[[Floats], Any]],
+    *,
+    draws: int = 1000,
+    block: float | None = None,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """Return metrics of records drawn again, one value a draw.
+
+    Parameters and errors as in `bootstrap_intervals`. NaN is a draw in which a metric is not defined.
+    """
     found: dict[str, list[Floats]] = {name: [] for name in measures}
     for matrix in stationary_bootstrap(returns, draws=draws, block=block, seed=seed):
         for name, measure in measures.items():
             found[name].append(np.asarray(measure(matrix), np.float64))
-    table = {}
-    for name, parts in found.items():
-        known = np.concatenate(parts)
-        known = known[~np.isnan(known)]
-        table[name] = np.quantile(known, levels) if len(known) else np.full(len(levels), np.nan)
-    return pd.DataFrame(table, index=pd.Index(levels, name="level", dtype="float64"))
+    return {name: np.concatenate(parts) for name, parts in found.items()}

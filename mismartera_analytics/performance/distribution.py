@@ -13,7 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mismartera_analytics.errors import InvalidInputError
-from mismartera_analytics.performance.observations import annualisation, observations
+from mismartera_analytics.performance.observations import (
+    ROUNDING,
+    observations,
+    rate_of_observation,
+)
 
 __all__ = [
     "Estimator",
@@ -141,7 +145,7 @@ def _central(values: Floats, least: int) -> tuple[float, Floats] | None:
         return None
     deviations = values - values.mean()
     deviation = float(np.sqrt(np.mean(np.square(deviations))))
-    if deviation <= 1e-14 * float(np.abs(values).max()):
+    if deviation <= ROUNDING * float(np.abs(values).max()):
         return None
     return float(len(values)), deviations / deviation
 
@@ -315,15 +319,10 @@ def omega_ratio(
     >>> round(omega_ratio([0.02, 0.01, -0.01]), 12)
     3.0
     """
-    if not (np.isfinite(required) and required > -1.0):
-        raise InvalidInputError(
-            f"required={required!r} must be a rate per year above -1, such as 0.03."
-        )
-    threshold = 0.0
+    threshold = rate_of_observation(required, 1.0, argument="required")
     if required:
-        labels = observations(returns).labels
-        periods = annualisation(labels, periods_per_year=periods_per_year).periods_per_year
-        threshold = (1.0 + required) ** (1.0 / periods) - 1.0
+        periods = observations(returns).periods(periods_per_year)
+        threshold = rate_of_observation(required, periods, argument="required")
 
     def measure(values: Floats) -> float:
         excess = values - threshold

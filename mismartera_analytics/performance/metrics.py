@@ -13,8 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mismartera_analytics.errors import InvalidInputError
-from mismartera_analytics.performance.observations import Observations, annualisation, observations
+from mismartera_analytics.performance.observations import (
+    ROUNDING,
+    Observations,
+    observations,
+    rate_of_observation,
+)
 
 __all__ = [
     "cagr",
@@ -28,8 +32,6 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.floating[Any]]
-_ZERO = 1e-14
-"""Deviations below this share of the largest return are rounding, not variance."""
 
 
 def total_return(returns: Any) -> Any:
@@ -100,7 +102,7 @@ def cagr(returns: Any, *, periods_per_year: float | None = None) -> Any:
 
 
 def _cagr(data: Observations, periods_per_year: float | None) -> Floats:
-    periods = annualisation(data.labels, periods_per_year=periods_per_year).periods_per_year
+    periods = data.periods(periods_per_year)
     base = np.maximum(1.0 + _total(data), 0.0)
     years = data.counts / periods
     rate: Floats = np.full(len(years), np.nan)
@@ -136,7 +138,7 @@ def volatility(returns: Any, *, periods_per_year: float | None = None) -> Any:
     0.02
     """
     data = observations(returns)
-    periods = annualisation(data.labels, periods_per_year=periods_per_year).periods_per_year
+    periods = data.periods(periods_per_year)
     return data.shaped(_deviation(data.values) * np.sqrt(periods))
 
 
@@ -155,7 +157,7 @@ def _deviation(values: Floats) -> Floats:
     squares = np.square(deviations).sum(axis=0)
     variance = np.divide(squares, counts - 1, out=np.full(squares.shape, np.nan), where=counts > 1)
     deviation: Floats = np.sqrt(variance)
-    deviation[deviation <= _ZERO * _scale(values)] = 0.0
+    deviation[deviation <= ROUNDING * _scale(values)] = 0.0
     return deviation
 
 
@@ -173,11 +175,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def _excess(values: Floats, annual_rate: float, periods: float, argument: str) -> Floats:
-    if not (np.isfinite(annual_rate) and annual_rate > -1.0):
-        raise InvalidInputError(
-            f"{argument}={annual_rate!r} must be a rate per year above -1, such as 0.03."
-        )
-    excess: Floats = values - ((1.0 + annual_rate) ** (1.0 / periods) - 1.0)
+    excess: Floats = values - rate_of_observation(annual_rate, periods, argument=argument)
     return excess
 
 
@@ -216,7 +214,7 @@ def sharpe_ratio(
     1.0
     """
     data = observations(returns)
-    periods = annualisation(data.labels, periods_per_year=periods_per_year).periods_per_year
+    periods = data.periods(periods_per_year)
     excess = _excess(data.values, risk_free, periods, "risk_free")
     return data.shaped(_ratio(_moments(excess)[0], _deviation(data.values)) * np.sqrt(periods))
 
@@ -252,7 +250,7 @@ def downside_deviation(
     0.02
     """
     data = observations(returns)
-    periods = annualisation(data.labels, periods_per_year=periods_per_year).periods_per_year
+    periods = data.periods(periods_per_year)
     excess = _excess(data.values, required, periods, "required")
     return data.shaped(_shortfall(excess) * np.sqrt(periods))
 
@@ -260,7 +258,7 @@ def downside_deviation(
 def _shortfall(excess: Floats) -> Floats:
     """Return the root mean square of what falls below 0, exactly 0 where it is only rounding."""
     shortfall: Floats = np.sqrt(_moments(np.square(np.minimum(excess, 0.0)))[0])
-    shortfall[shortfall <= _ZERO * _scale(excess)] = 0.0
+    shortfall[shortfall <= ROUNDING * _scale(excess)] = 0.0
     return shortfall
 
 
@@ -299,7 +297,7 @@ def sortino_ratio(
     2.0
     """
     data = observations(returns)
-    periods = annualisation(data.labels, periods_per_year=periods_per_year).periods_per_year
+    periods = data.periods(periods_per_year)
     excess = _excess(data.values, required, periods, "required")
     return data.shaped(_ratio(_moments(excess)[0], _shortfall(excess)) * np.sqrt(periods))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +11,38 @@ import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError
 
-__all__ = ["Annualisation", "Observations", "annualisation", "labelled", "observations"]
+if TYPE_CHECKING:
+    from mismartera_analytics.performance.returns import Returns
+
+    Record: TypeAlias = pd.Series[float] | Returns
+
+__all__ = [
+    "Annualisation",
+    "Observations",
+    "annualisation",
+    "check_order",
+    "labelled",
+    "observations",
+    "periods_of_sessions",
+    "rate_of_observation",
+]
 
 Floats = npt.NDArray[np.floating[Any]]
+ROUNDING = 1e-14
+"""Deviations below this share of the largest return are rounding, not variance."""
 DAYS_PER_YEAR = 365.25
 SHORTEST_SPAN = 90
 """Days that sessions must span before they are counted to a year."""
 LONGEST_CLOSURE = 16
 """Days without a session after which a gap is no longer a closure of the market."""
+
+
+@dataclass(frozen=True)
+class Annualisation:
+    """How many observations make a year [1/year], and where the number comes from."""
+
+    periods_per_year: float
+    basis: str
 
 
 @dataclass(frozen=True)
@@ -30,13 +54,26 @@ class Observations:
     values
         Shape (n, k), float64; NaN is a session without a return.
     labels
-        Session labels, or None for plain arrays.
+        Session labels, or starts of bars within sessions; None for plain arrays.
+    year
+        What a `Returns` knows of its year.
     """
 
     values: Floats
     labels: pd.DatetimeIndex | None
     is_single: bool
     names: pd.Index[Any] | None
+    year: Annualisation | None = None
+
+    def annualised(self, periods_per_year: float | None) -> Annualisation:
+        """Return the year as given, else as its calendar has it, else as counted from the labels."""
+        if periods_per_year is None and self.year is not None:
+            return self.year
+        return annualisation(self.labels, periods_per_year=periods_per_year)
+
+    def periods(self, periods_per_year: float | None) -> float:
+        """Return how many observations make a year, likewise [1/year]."""
+        return self.annualised(periods_per_year).periods_per_year
 
     def shaped(self, per_column: Floats) -> Any:
         """Return one number per column as a float (1-D input), Series (frame) or array (2-D)."""
@@ -51,22 +88,14 @@ class Observations:
         return known
 
 
-@dataclass(frozen=True)
-class Annualisation:
-    """How many observations make a year [1/year], and where the number comes from."""
-
-    periods_per_year: float
-    basis: str
-
-
 def observations(returns: Any, *, argument: str = "returns") -> Observations:
     """Return simple returns as a checked matrix.
 
     Parameters
     ----------
     returns
-        Simple returns [1]: an array or Series of shape (n,), or an array or DataFrame of shape
-        (n, k). NaN is a session without a return and is left out by every metric.
+        Simple returns [1]: an array or Series of shape (n,), an array or DataFrame of shape (n, k), or
+        a `Returns`. NaN is a session without a return and is left out by every metric.
     argument
         Name of the caller's argument, for the error message.
 
@@ -78,14 +107,21 @@ def observations(returns: Any, *, argument: str = "returns") -> Observations:
     ------
     InvalidInputError
         If the values are not numbers, infinite, of more than two dimensions, or so large (none
-        negative, median above 100% in a period) that they must be prices; or labels are doubled or
-        unsorted.
+        negative, median above 100% in a period) that they must be prices; or labels are instants,
+        missing, doubled or unsorted.
 
     Examples
     --------
     >>> observations([0.01, -0.02]).values.shape
     (2, 1)
     """
+    from mismartera_analytics.performance.returns import Returns
+
+    if isinstance(returns, Returns):
+        numbers, starts = returns.values.to_numpy(), pd.DatetimeIndex(returns.values.index)
+        return Observations(
+            numbers[:, np.newaxis], starts, is_single=True, names=None, year=returns.known_year
+        )
     is_frame = isinstance(returns, pd.DataFrame)
     try:
         values = np.asarray(returns, dtype=np.float64)
@@ -124,14 +160,74 @@ def _refuse_prices(matrix: Floats, argument: str) -> None:
 
 def _check_labels(labels: pd.DatetimeIndex, argument: str) -> None:
     if labels.tz is not None:
+        is_day = bool(len(labels)) and bool((labels == labels.normalize()).all())
+        way = f"{argument}.tz_localize(None)" if is_day else "a Returns of their interval"
         raise InvalidInputError(
             f"{argument} is labelled by instants in {labels.tz}; label it by sessions: naive "
-            f"midnights, one a session."
+            f"midnights, one a session; {way} does so."
         )
-    if not labels.is_monotonic_increasing or labels.has_duplicates:
+    check_order(labels, argument)
+    odd = labels != labels.normalize()
+    if odd.any():
         raise InvalidInputError(
-            f"{argument} must have one row a session in order of time; sort it and drop doubles."
+            f"{argument} has the label {labels[odd][0]}, which is no midnight: an instant needs a time "
+            f"zone, a session's label is a date."
         )
+
+
+def check_order(labels: pd.DatetimeIndex, argument: str) -> None:
+    """Refuse labels that are missing, doubled or unsorted, naming the first such one."""
+    if labels.hasnans:
+        raise InvalidInputError(
+            f"{argument} has {int(np.count_nonzero(labels.isna()))} labels that are missing."
+        )
+    if labels.has_duplicates:
+        doubled = labels[labels.duplicated()][0]
+        raise InvalidInputError(
+            f"{argument} must have one row a session, in order of time; {doubled:%Y-%m-%d} stands "
+            f"there more than once."
+        )
+    if not labels.is_monotonic_increasing:
+        late = labels[1:][labels[1:] < labels[:-1]][0]
+        raise InvalidInputError(
+            f"{argument} must have one row a session, in order of time; {late:%Y-%m-%d} comes after "
+            f"a later one: use {argument}.sort_index()."
+        )
+
+
+def rate_of_observation(rate: float, periods: float, *, argument: str) -> float:
+    """Return the rate of one observation that compounds to a rate per year [1].
+
+    Parameters
+    ----------
+    rate
+        Rate per YEAR [1/year].
+    periods
+        Observations a year.
+    argument
+        Name of the caller's argument, for the error message.
+
+    Returns
+    -------
+    float
+        ``(1 + rate) ** (1 / periods) - 1``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the rate is not a number above -1.
+
+    Examples
+    --------
+    >>> round(rate_of_observation(0.21, 2.0, argument="risk_free"), 12)
+    0.1
+    """
+    is_number = isinstance(rate, (int, float, np.number)) and not isinstance(rate, bool)
+    if not (is_number and np.isfinite(rate) and rate > -1.0):
+        raise InvalidInputError(
+            f"{argument}={rate!r} must be a rate per year above -1, such as 0.03."
+        )
+    return float((1.0 + rate) ** (1.0 / periods) - 1.0)
 
 
 def labelled(returns: Any, *, argument: str = "returns") -> pd.Series[float]:
@@ -140,7 +236,8 @@ def labelled(returns: Any, *, argument: str = "returns") -> pd.Series[float]:
     Parameters
     ----------
     returns
-        Series of simple returns [1] with a `DatetimeIndex` of naive midnights.
+        Series of simple returns [1] with a `DatetimeIndex` of naive midnights, or a `Returns`: bars
+        within sessions are compounded to sessions.
     argument
         Name of the caller's argument, for the error message.
 
@@ -159,6 +256,10 @@ def labelled(returns: Any, *, argument: str = "returns") -> pd.Series[float]:
     >>> labelled(pd.Series([0.01], index=pd.DatetimeIndex(["2025-07-02"]))).index.name
     'session'
     """
+    from mismartera_analytics.performance.returns import Returns
+
+    if isinstance(returns, Returns):
+        return returns.by_session().values.rename_axis("session")
     if not isinstance(returns, pd.Series):
         raise InvalidInputError(
             f"{argument} is a {type(returns).__name__}; pass a Series labelled by session."
@@ -173,6 +274,14 @@ def labelled(returns: Any, *, argument: str = "returns") -> pd.Series[float]:
             )
         labels = pd.DatetimeIndex([], dtype="datetime64[us]")
     return pd.Series(checked.values[:, 0], index=labels.rename("session"), name=returns.name)
+
+
+def periods_of_sessions(returns: Record, given: float | None) -> float:
+    """Return how many of what `labelled` gives make a year: as given, of a calendar, or counted."""
+    from mismartera_analytics.performance.returns import Returns
+
+    of_sessions = returns.by_session() if isinstance(returns, Returns) else returns.dropna()
+    return observations(of_sessions).periods(given)
 
 
 _SPACINGS: tuple[tuple[str, float, float, float], ...] = (
@@ -217,7 +326,8 @@ def annualisation(
     '252 periods a year, as given'
     """
     if periods_per_year is not None:
-        if not (np.isfinite(periods_per_year) and periods_per_year > 0):
+        is_number = isinstance(periods_per_year, (int, float, np.number))
+        if not (is_number and np.isfinite(periods_per_year) and periods_per_year > 0):
             raise InvalidInputError(
                 f"periods_per_year={periods_per_year!r} must be a number above zero."
             )

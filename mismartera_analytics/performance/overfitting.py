@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance.observations import (
+    ROUNDING,
     Observations,
-    annualisation,
     observations,
 )
 
@@ -40,7 +40,6 @@ Per = Literal["observation", "year"]
 
 _NORMAL = NormalDist()
 _EULER = 0.5772156649015329
-_ZERO = 1e-14
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _estimate(column: Floats) -> SharpeEstimate | None:
         return None
     deviations = values - values.mean()
     variance = float(np.mean(np.square(deviations)))
-    if math.sqrt(variance) <= _ZERO * float(np.abs(values).max()):
+    if math.sqrt(variance) <= ROUNDING * float(np.abs(values).max()):
         return None
     standardised = deviations / math.sqrt(variance)
     return SharpeEstimate(
@@ -375,5 +374,5 @@ def _per_observation(
         )
     if per == "observation":
         return value
-    year = annualisation(data.labels, periods_per_year=periods_per_year)
+    year = data.annualised(periods_per_year)
     return float(value / year.periods_per_year ** (power / 2.0))

@@ -1,18 +1,22 @@
-"""Tables and series over time: drawdowns, months, years, and figures over a moving window."""
+"""Tables and series over time: growth, drawdowns, months and years."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.errors import InvalidInputError
-from mismartera_analytics.performance.observations import annualisation, labelled
+from mismartera_analytics.performance.observations import labelled
+from mismartera_analytics.performance.rolling import rolling_sharpe, rolling_volatility
+
+if TYPE_CHECKING:
+    from mismartera_analytics.performance.observations import Record
 
 __all__ = [
+    "compounded",
     "drawdown_table",
     "growth",
     "monthly_returns",
@@ -22,16 +26,14 @@ __all__ = [
     "yearly_returns",
 ]
 
-Floats = npt.NDArray[np.floating[Any]]
 
-
-def growth(returns: pd.Series[float]) -> pd.Series[float]:
+def growth(returns: Record) -> pd.Series[float]:
     """Return what one unit has become at each session's end [1].
 
     Parameters
     ----------
     returns
-        Simple returns labelled by session, shape (n,); at NaN the value stays.
+        Simple returns labelled by session, shape (n,), or a `Returns`; at NaN the value stays.
 
     Returns
     -------
@@ -55,13 +57,13 @@ def growth(returns: pd.Series[float]) -> pd.Series[float]:
     return pd.Series(drawdowns.wealth(series.to_numpy()), index=series.index, name=series.name)
 
 
-def underwater(returns: pd.Series[float]) -> pd.Series[float]:
+def underwater(returns: Record) -> pd.Series[float]:
     """Return the drawdown at each session's end [1].
 
     Parameters
     ----------
     returns
-        Simple returns labelled by session, shape (n,); NaN leaves the value as it is.
+        Simple returns labelled by session, shape (n,), or a `Returns`; NaN leaves the value as it is.
 
     Returns
     -------
@@ -85,13 +87,13 @@ def underwater(returns: pd.Series[float]) -> pd.Series[float]:
     return pd.Series(drawdowns.drawdowns(series.to_numpy()), index=series.index, name=series.name)
 
 
-def drawdown_table(returns: pd.Series[float], *, top: int | None = None) -> pd.DataFrame:
+def drawdown_table(returns: Record, *, top: int | None = None) -> pd.DataFrame:
     """Return every spell under water, deepest first.
 
     Parameters
     ----------
     returns
-        Simple returns labelled by session, shape (n,); NaN leaves the value as it is.
+        Simple returns labelled by session, shape (n,), or a `Returns`; NaN leaves the value as it is.
     top
         Keep the deepest ones only; all by default.
 
@@ -137,8 +139,21 @@ def drawdown_table(returns: pd.Series[float], *, top: int | None = None) -> pd.D
     return frames.DRAWDOWNS.conform(table).head(top if top is not None else len(table))
 
 
-def _compounded(returns: pd.Series[float], keys: list[pd.Index[Any]]) -> pd.Series[float]:
-    """Return the growth within each group of sessions; it stays at 0 after a total loss."""
+def compounded(returns: pd.Series[float], keys: list[pd.Index[Any]]) -> pd.Series[float]:
+    """Return the growth within each group of observations; it is 0 after a total loss.
+
+    Parameters
+    ----------
+    returns
+        Simple returns [1], shape (n,); NaN is left out.
+    keys
+        What they are grouped by, each of shape (n,).
+
+    Returns
+    -------
+    pandas.Series
+        One return a group that has any, in order of the keys.
+    """
     from mismartera_analytics.kernels import drawdowns
 
     known = returns.dropna()
@@ -151,13 +166,13 @@ def _compounded(returns: pd.Series[float], keys: list[pd.Index[Any]]) -> pd.Seri
     return (ends["after"] / ends["before"] - 1.0).where(alive, 0.0)
 
 
-def monthly_returns(returns: pd.Series[float]) -> pd.DataFrame:
+def monthly_returns(returns: Record) -> pd.DataFrame:
     """Return the compounded return of each month by its sessions' labels [1].
 
     Parameters
     ----------
     returns
-        Simple returns labelled by session, shape (n,); NaN is left out.
+        Simple returns labelled by session, shape (n,), or a `Returns`; NaN is left out.
 
     Returns
     -------
@@ -178,7 +193,7 @@ def monthly_returns(returns: pd.Series[float]) -> pd.DataFrame:
     """
     series = labelled(returns)
     labels = pd.DatetimeIndex(series.index)
-    months = _compounded(series, [labels.year, labels.month])
+    months = compounded(series, [labels.year, labels.month])
     table = months.unstack() if len(months) else pd.DataFrame()
     years = pd.Index(table.index, name="year", dtype="int64")
     return (
@@ -188,13 +203,13 @@ def monthly_returns(returns: pd.Series[float]) -> pd.DataFrame:
     )
 
 
-def yearly_returns(returns: pd.Series[float]) -> pd.Series[float]:
+def yearly_returns(returns: Record) -> pd.Series[float]:
     """Return the compounded return of each year by its sessions' labels [1].
 
     Parameters
     ----------
     returns
-        Simple returns labelled by session, shape (n,); NaN is left out.
+        Simple returns labelled by session, shape (n,), or a `Returns`; NaN is left out.
 
     Returns
     -------
@@ -213,90 +228,7 @@ def yearly_returns(returns: pd.Series[float]) -> pd.Series[float]:
     {2024: 0.5, 2025: 0.65}
     """
     series = labelled(returns)
-    years = _compounded(series, [pd.DatetimeIndex(series.index).year])
+    years = compounded(series, [pd.DatetimeIndex(series.index).year])
     return pd.Series(
         years.to_numpy(), index=pd.Index(years.index, name="year", dtype="int64"), name=series.name
     )
-
-
-def _windows(returns: pd.Series[float], window: int) -> tuple[pd.Series[float], Floats]:
-    if not isinstance(window, (int, np.integer)) or window < 2:
-        raise InvalidInputError(f"window={window!r} must be a whole number of sessions, 2 or more.")
-    series = labelled(returns).dropna()
-    if len(series) < window:
-        return series.iloc[:0], np.empty((window, 0))
-    stacked = np.lib.stride_tricks.sliding_window_view(series.to_numpy(), window)
-    return series.iloc[window - 1 :], stacked.T
-
-
-def rolling_sharpe(
-    returns: pd.Series[float],
-    *,
-    window: int = 126,
-    risk_free: float = 0.0,
-    periods_per_year: float | None = None,
-) -> pd.Series[float]:
-    """Return the Sharpe ratio of the last `window` sessions at each session [1/sqrt(year)].
-
-    Parameters
-    ----------
-    returns
-        Simple returns labelled by session, shape (n,); NaN is left out.
-    window
-        Observations; each value looks back only.
-    risk_free
-        Rate per YEAR [1/year].
-    periods_per_year
-        Observations a year; counted from all labels when not given.
-
-    Returns
-    -------
-    pandas.Series
-        From the first full window on, so ``n - window + 1`` values or none; NaN without variance.
-
-    Raises
-    ------
-    InvalidInputError
-        If window is below 2, or as in `metrics.sharpe_ratio`.
-
-    Examples
-    --------
-    >>> days = pd.bdate_range("2025-06-30", periods=3)
-    >>> returns = pd.Series([0.02, 0.0, 0.02], index=days)
-    >>> rolling_sharpe(returns, window=2, periods_per_year=2).round(6).tolist()
-    [1.0, 1.0]
-    """
-    from mismartera_analytics.performance import metrics
-
-    last, stacked = _windows(returns, window)
-    periods = _periods(returns, periods_per_year, len(last))
-    values = metrics.sharpe_ratio(stacked, risk_free=risk_free, periods_per_year=periods)
-    return pd.Series(values, index=last.index, name=last.name)
-
-
-def rolling_volatility(
-    returns: pd.Series[float], *, window: int = 126, periods_per_year: float | None = None
-) -> pd.Series[float]:
-    """Return the volatility of the last `window` sessions at each session [1/sqrt(year)].
-
-    Parameters, shape and errors as in `rolling_sharpe`.
-
-    Examples
-    --------
-    >>> days = pd.bdate_range("2025-06-30", periods=3)
-    >>> returns = pd.Series([0.01, -0.01, 0.01], index=days)
-    >>> rolling_volatility(returns, window=2, periods_per_year=2).round(6).tolist()
-    [0.02, 0.02]
-    """
-    from mismartera_analytics.performance import metrics
-
-    last, stacked = _windows(returns, window)
-    periods = _periods(returns, periods_per_year, len(last))
-    values = metrics.volatility(stacked, periods_per_year=periods)
-    return pd.Series(values, index=last.index, name=last.name)
-
-
-def _periods(returns: pd.Series[float], given: float | None, windows: int) -> float:
-    if not windows and given is None:
-        return 1.0
-    return annualisation(returns.index, periods_per_year=given).periods_per_year

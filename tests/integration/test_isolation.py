@@ -36,7 +36,8 @@ MARKS = re.compile(r"BOBS|\bbob\b|bob@|bob-1|BOB-77|777\.25|NOONES")
 
 NO_ROWS = {
     "BarStore", "Strategy", "as_user", "audit_bars", "authenticate_user", "backtest", "bars",
-    "check_lookahead", "close_db", "configure", "ingest_bars", "init_db", "performance_summary",
+    "Returns", "check_lookahead", "close_db", "compare_conventions", "confidence_intervals",
+    "configure", "ingest_bars", "init_db", "performance_summary",
     "deflated_sharpe_ratio", "minimum_track_record_length", "probabilistic_sharpe_ratio",
     "probability_of_backtest_overfitting", "resample_bars", "settings", "sweep", "trading_calendar",
     "trading_sessions", "walk_forward",
