@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.recording.orders import record_orders as record_orders
     from mismartera_analytics.recording.reconciling import reconcile as reconcile
     from mismartera_analytics.recording.refresh import refresh_positions as refresh_positions
+    from mismartera_analytics.reports.batch import report as report
     from mismartera_analytics.reports.tearsheet import tear_sheet as tear_sheet
 
 _HOMES = {
@@ -104,6 +105,7 @@ _HOMES = {
     "record_flows": "recording.flows",
     "record_orders": "recording.orders",
     "refresh_positions": "recording.refresh",
+    "report": "reports.batch",
     "rerun": "backtesting.rerunning",
     "resample_bars": "market_data.resampling",
     "returns": "queries.returns",

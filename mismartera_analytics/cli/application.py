@@ -76,6 +76,7 @@ def _register() -> None:
         demo,
         people,
         records,
+        reports,
         sql,
     )
 
@@ -83,6 +84,7 @@ def _register() -> None:
     app.add_typer(calendar.app, name="calendar")
     app.add_typer(database.app, name="db")
     app.add_typer(people.app, name="user")
+    app.add_typer(reports.app, name="report")
     records.register(app)
     backtests.register(app)
     brokers.register(app)

@@ -31,6 +31,7 @@ from mismartera_analytics.frames.records import (
     TRADES,
     WASH_SALES,
 )
+from mismartera_analytics.frames.reporting import REPORTS
 from mismartera_analytics.frames.results import (
     CONTRIBUTIONS,
     DRAWDOWNS,
@@ -48,6 +49,6 @@ __all__ = [
     "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "CORPORATE_ACTIONS",
     "COVERAGE", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS",
     "INTERVALS", "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED", "LOTS", "LOT_METHODS", "METRICS",
-    "ORDERS", "PNL", "POSITIONS", "RETURNS", "RUNS", "SESSIONS", "SHORTFALL", "SIDES", "STRESS",
-    "TRADES", "TRIALS", "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
+    "ORDERS", "PNL", "POSITIONS", "REPORTS", "RETURNS", "RUNS", "SESSIONS", "SHORTFALL", "SIDES",
+    "STRESS", "TRADES", "TRIALS", "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
 ]  # fmt: skip

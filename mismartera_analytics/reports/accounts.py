@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +21,9 @@ from mismartera_analytics.reports.content import (
 
 if TYPE_CHECKING:
     from mismartera_analytics.calendars.sessions import TradingCalendar
+    from mismartera_analytics.clock import LabelLike
 
-__all__ = ["from_account", "session_values"]
+__all__ = ["AccountRecord", "content_of_record", "from_account", "read_account", "session_values"]
 
 MARKET = "US_EQUITY"
 """Whose sessions part the days of the ledger."""
@@ -30,13 +33,49 @@ RETURNS_RULE = (
 )
 
 
-def from_account(account: int | str) -> TearSheetContent:
+@dataclass(frozen=True)
+class AccountRecord:
+    """What is recorded of one account in a period, as frames.
+
+    Attributes
+    ----------
+    account_id, name, user, currency
+        Of the account.
+    calendar
+        Whose sessions part the days.
+    rows
+        `frames.PNL` by session, one row a symbol and one, without a symbol, for the cash.
+    orders, fills, trades
+        `frames.ORDERS`, `frames.FILLS` and `frames.TRADES`, in the calendar's zone.
+    """
+
+    account_id: int
+    name: str
+    user: str
+    currency: str
+    calendar: TradingCalendar
+    rows: pd.DataFrame
+    orders: pd.DataFrame
+    fills: pd.DataFrame
+    trades: pd.DataFrame
+
+    @functools.cached_property
+    def sessions(self) -> pd.DataFrame:
+        """The account by session, as `session_values` gives it."""
+        return session_values(self.rows)
+
+
+def from_account(
+    account: int | str, *, start: LabelLike | None = None, end: LabelLike | None = None
+) -> TearSheetContent:
     """Return the content of an account's tear sheet, from its recorded orders and flows.
 
     Parameters
     ----------
     account
         Id of the account, or its number at the broker.
+    start, end
+        Labels of the first and last session, both included; all by default.
 
     Returns
     -------
@@ -49,13 +88,20 @@ def from_account(account: int | str) -> TearSheetContent:
     UnknownNameError
         If there is no such account, or it is not the current user's.
     InvalidInputError
-        If a number stands for accounts at several brokers.
+        If a number stands for accounts at several brokers, or `start` comes after `end`.
 
     Examples
     --------
     >>> from_account(ma.accounts()["account_id"][0]).title
     'backtest demo'
     """
+    return content_of_record(read_account(account, start=start, end=end))
+
+
+def read_account(
+    account: int | str, *, start: LabelLike | None = None, end: LabelLike | None = None
+) -> AccountRecord:
+    """Return what is recorded of an account; parameters and errors as in `from_account`."""
     from mismartera_analytics.calendars.lookup import trading_calendar
     from mismartera_analytics.queries.profit import pnl, round_trips
     from mismartera_analytics.queries.records import accounts, fills, orders
@@ -68,28 +114,41 @@ def from_account(account: int | str) -> TearSheetContent:
         )
     row: Any = found.iloc[0]
     number = int(row["account_id"])
-    rows = pnl(account=number, by=["account", "symbol"])
     calendar = trading_calendar(MARKET)
     zone = str(calendar.timezone)
-    sessions = session_values(rows)
-    placed = orders(account=number, tz=zone)
     name = row["account_number"] if pd.notna(row["account_number"]) else number
-    return TearSheetContent(
-        title=f"{row['broker']} {name}",
-        subtitle=f"Account of {row['user']}",
+    return AccountRecord(
+        account_id=number,
+        name=f"{row['broker']} {name}",
+        user=str(row["user"]),
         currency=str(row["currency"]),
+        calendar=calendar,
+        rows=pnl(account=number, by=["account", "symbol"], start=start, end=end),
+        orders=orders(account=number, start=start, end=end, tz=zone),
+        fills=fills(account=number, start=start, end=end, tz=zone),
+        trades=round_trips(account=number, start=start, end=end, tz=zone),
+    )
+
+
+def content_of_record(record: AccountRecord) -> TearSheetContent:
+    """Return the content of the tear sheet of what was read of an account."""
+    sessions = record.sessions
+    return TearSheetContent(
+        title=record.name,
+        subtitle=f"Account of {record.user}",
+        currency=record.currency,
         returns=_returns(sessions),
-        equity=_equity(sessions, calendar),
-        orders=placed,
-        fills=fills(account=number, tz=zone),
-        trades=round_trips(account=number, tz=zone),
-        pnl_by_symbol=rows.groupby("symbol")["total"].sum(skipna=False),
+        equity=_equity(sessions, record.calendar),
+        orders=record.orders,
+        fills=record.fills,
+        trades=record.trades,
+        pnl_by_symbol=record.rows.groupby("symbol")["total"].sum(skipna=False),
         identity=_identity(sessions),
         conventions=(
             Fact("Sources", "recorded orders, fills and cash flows; daily bars of the bar store"),
             Fact("Lots", "first in, first out"),
             Fact("Returns", RETURNS_RULE),
-            order_fact(placed),
+            order_fact(record.orders),
             Fact("Records as of", f"{clock.utc_now():%Y-%m-%d %H:%M} UTC"),
         ),
         notices=tuple(_notices(sessions)),

@@ -65,6 +65,12 @@ def paid(amount: float) -> pd.DataFrame:
     return pd.DataFrame({"flow_type": ["DEPOSIT"], "amount": amount, "occurred_at": [when]})
 
 
+def text_of(done: Any) -> str:
+    """Return all that a batch of reports says."""
+    files = [path.read_text("utf-8") for path in sorted(done.folder.glob("*.html"))]
+    return "\n".join([repr(done), done.frame.to_csv(), *files])
+
+
 SCHWAB_ROW = "07/02/2025|Buy|ADAS|1|$5.00||-$5.00"
 
 READS: dict[str, Callable[..., Any]] = {
@@ -91,6 +97,7 @@ OF_ACCOUNTS: dict[str, Callable[[Any, Path], Any]] = {
     "record_flows": lambda account, _: ma.record_flows(paid(4.0), account=account),
     "record_orders": lambda account, _: ma.record_orders(traded("ADAS"), account=account),
     "refresh_positions": lambda account, _: ma.refresh_positions(account),
+    "report": lambda account, folder: text_of(ma.report(account, folder / "reports")),
     "tear_sheet": lambda account, folder: ma.tear_sheet(account, folder / "x.html").read_text("utf-8"),
 }  # fmt: skip
 """Helpers that are told the account."""
@@ -248,7 +255,10 @@ def commands() -> dict[str, Any]:
         found = {}
         for name, command in group.commands.items():
             inner = getattr(command, "commands", None)
-            found |= walk(command, f"{prefix}{name} ") if inner else {prefix + name: command}
+            if inner:
+                found |= walk(command, f"{prefix}{name} ")
+            if not inner or command.invoke_without_command:
+                found[prefix + name] = command
         return found
 
     return walk(typer.main.get_command(app), "")
@@ -260,6 +270,7 @@ SHOW = {"accounts", "backtest list", "fills", "orders", "pnl", "positions", "tri
 TOLD = {
     "import-orders": ["{file}", "--account", "{account}", "--broker", "schwab"],
     "reconcile": ["--account", "{account}"],
+    "report": ["--account", "{account}", "--out", "{folder}"],
 }
 """Commands that are told the account."""
 
@@ -312,14 +323,19 @@ def test_commands_show_a_user_their_own_rows(
     file = schwab_file(tmp_path, SCHWAB_ROW)
     for name, words in TOLD.items():
         for account in (str(world.bob), "BOB-77"):
-            filled = [word.format(file=file, account=account) for word in words]
+            filled = [word.format(file=file, account=account, folder=tmp_path) for word in words]
             code, text = call(name, *filled)
             assert code == 2, text
             assert "is not known" in text
-        filled = [word.format(file=file, account=world.ada) for word in words]
+        filled = [word.format(file=file, account=world.ada, folder=tmp_path) for word in words]
         code, text = call(name, *filled)
         assert code in (0, 1), text
         check_silent(text)
+    assert call("report", "--all-accounts", "--user", "bob", "--out", str(tmp_path))[0] != 0
+    code, text = call("report", "--all-accounts", "--out", str(tmp_path / "all"))
+    assert code == 0, text
+    for page in (tmp_path / "all").iterdir():
+        check_silent(page.read_text("utf-8"))
     for table in ("orders", "fills", "positions", "cash_flows", "account_info", "users"):
         check_silent(call("sql", f"from {table}", "--csv")[1])
     check_untouched(before, "bob")

@@ -1,0 +1,35 @@
+"""Contracts of frames about reports: what a batch wrote, and what a report no longer agrees with."""
+
+from __future__ import annotations
+
+from mismartera_analytics.frames.contract import FrameSpec, columns
+
+__all__ = ["REPORTS"]
+
+REPORTS = FrameSpec(
+    "reports",
+    columns(
+        ("report", "str", "1", "the account or run by name"),
+        ("kind", "str", "1", "account or run"),
+        ("account_id", "Int64", "1", "the account, missing where it is not known"),
+        ("run_id", "Int64", "1", "the saved run, missing for an account"),
+        ("user", "str", "1", "whose it is"),
+        ("status", "str", "1", "written, unchanged or failed"),
+        ("error", "str", "1", "why it failed, missing where it did not"),
+        ("attention", "str", "1", "what somebody should look at, empty in most rows"),
+        ("files", "str", "1", "names of the files in the batch's folder, by commas"),
+        ("seconds", "float64", "s", "time taken by the worker"),
+        ("currency", "str", "1", "ISO code of the amounts"),
+        ("last_session", "label", "1", "last session that is in the report"),
+        ("value", "float64", "currency", "value at its end"),
+        ("day_pnl", "float64", "currency", "profit or loss of the last session"),
+        ("day_return", "float64", "1", "return of the last session"),
+        ("pnl", "float64", "currency", "profit or loss of the period"),
+        ("total_return", "float64", "1", "return of the period"),
+        ("sharpe_ratio", "float64", "1", "annualised"),
+        ("max_drawdown", "float64", "1", "deepest drawdown of the period"),
+        ("drawdown", "float64", "1", "drawdown at the last session"),
+        ("trades", "Int64", "trades", "closed in the period"),
+    ),
+    (),
+)

@@ -1,0 +1,62 @@
+"""Files that a reader never sees half of: written beside their place and moved there."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+from pathlib import Path
+
+from mismartera_analytics.errors import StorageError
+
+__all__ = ["file_name", "require_writable", "write_file"]
+
+
+def file_name(text: str, *, most: int = 60) -> str:
+    """Return a text as part of a file's name: lower-case letters, digits and hyphens, may be empty.
+
+    Examples
+    --------
+    >>> file_name("../<b>Ada & Søn</b>.html")
+    'b-ada-s-n-b-html'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:most].strip("-")
+
+
+def write_file(target: Path, content: bytes, *, argument: str = "path") -> None:
+    """Write a file beside its place and move it there; folders are made.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; nothing is left behind.
+    """
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(target)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(f"{argument}={str(target)!r} cannot be written: {reason}.") from None
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def require_writable(folder: Path, *, argument: str) -> None:
+    """Make a folder and see that files can be written there, before anything else is done.
+
+    Raises
+    ------
+    StorageError
+        If they cannot.
+    """
+    probe = folder / f".{secrets.token_hex(4)}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(f"{argument}={str(folder)!r} cannot be written: {reason}.") from None

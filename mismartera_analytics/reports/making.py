@@ -1,0 +1,193 @@
+"""Making one report of a batch, in whatever process: bytes, its headline, or the reason why not."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from mismartera_analytics import auth, config
+from mismartera_analytics.errors import MismarteraError
+from mismartera_analytics.reports.headline import (
+    Headline,
+    headline_of,
+    headline_of_account,
+    shortened,
+)
+
+__all__ = ["Outcome", "Request", "Setup", "failed", "make"]
+
+Format = Literal["html", "pdf"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One report to make.
+
+    Attributes
+    ----------
+    kind
+        Of an account, or of a saved run.
+    number
+        The id of the account or of the run.
+    name, user
+        As people know it, and whose it is; for the report of a failure.
+    account_id
+        The account, that of a run included.
+    """
+
+    kind: Literal["account", "run"]
+    number: int
+    name: str
+    user: str
+    account_id: int | None
+
+    @property
+    def key(self) -> str:
+        """A text that no other request of a batch has."""
+        return f"{self.kind}-{self.number}"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the reports of a batch have in common; it travels to every worker.
+
+    Attributes
+    ----------
+    settings
+        Of the caller: where the database and the bars are.
+    user_id
+        Whoever was signed in; None for nobody.
+    formats
+        What is made of each.
+    start, end
+        Labels of the first and last session, ISO; None for all.
+    benchmark
+        A symbol of the bar store, returns, or None.
+    stress
+        Whether saved runs are put under stress.
+    """
+
+    settings: Mapping[str, Any]
+    user_id: int | None
+    formats: tuple[Format, ...]
+    start: str | None = None
+    end: str | None = None
+    benchmark: str | pd.Series[float] | None = None
+    stress: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request: files as bytes by format, or an error's sentence."""
+
+    request: Request
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    headline: Headline = field(default_factory=Headline)
+    seconds: float = 0.0
+    error: str | None = None
+
+
+def failed(request: Request, error: str, *, seconds: float = 0.0) -> Outcome:
+    """Return the outcome of a request that could not be met."""
+    return Outcome(request, error=error, seconds=seconds)
+
+
+def make(setup: Setup, request: Request) -> Outcome:
+    """Make one report; whatever goes wrong is told in the outcome.
+
+    Parameters
+    ----------
+    setup
+        Of the batch. Its settings are put in force.
+    request
+        What to make.
+    """
+    began = time.perf_counter()
+    _settle(setup)
+    try:
+        if setup.user_id is None:
+            made = _made(setup, request)
+        else:
+            with auth.as_user(setup.user_id):
+                made = _made(setup, request)
+    except Exception as error:  # noqa: BLE001 - one report's error is not the others'
+        return failed(request, _sentence(error), seconds=time.perf_counter() - began)
+    return Outcome(request, *made, seconds=time.perf_counter() - began)
+
+
+def _settle(setup: Setup) -> None:
+    """Put the caller's settings in force, in a worker that has others."""
+    if config.settings().model_dump() != setup.settings:
+        config.configure(**setup.settings)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, MismarteraError):
+        return str(error)
+    told = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
+
+
+def _made(setup: Setup, request: Request) -> tuple[dict[str, bytes], Headline]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        content, headline = (_account if request.kind == "account" else _run)(setup, request)
+        files = {str(name): _WRITERS[name](content) for name in setup.formats}
+    remarks = [str(one.message) for one in caught if one.category is UserWarning]
+    told = {**headline.to_json(), "remarks": (*headline.remarks, *dict.fromkeys(remarks))}
+    return files, Headline(**told)
+
+
+def _html(content: Any) -> bytes:
+    from mismartera_analytics.reports.tearsheet import render
+
+    return render(content).encode()
+
+
+_WRITERS = {"html": _html}
+
+
+def _account(setup: Setup, request: Request) -> tuple[Any, Headline]:
+    from mismartera_analytics.reports.accounts import content_of_record, read_account
+    from mismartera_analytics.reports.benchmarks import with_benchmark
+
+    record = read_account(request.number, start=setup.start, end=setup.end)
+    content = content_of_record(record)
+    headline = headline_of_account(record, content, breaks=_breaks(request.number))
+    return with_benchmark(content, setup.benchmark), headline
+
+
+def _run(setup: Setup, request: Request) -> tuple[Any, Headline]:
+    from mismartera_analytics.backtesting.rerunning import rerun
+    from mismartera_analytics.reports.benchmarks import with_benchmark
+    from mismartera_analytics.reports.sources import content_of
+
+    content = content_of(rerun(request.number), stress=setup.stress)
+    return with_benchmark(content, setup.benchmark), headline_of(content)
+
+
+def _breaks(account: int) -> tuple[str, ...]:
+    """Return where an account's records differ from what is recorded of its broker."""
+    from mismartera_analytics.queries.records import accounts, positions
+    from mismartera_analytics.recording.reconciling import reconcile
+
+    row: Any = accounts(account=account).iloc[0]
+    held = positions(account=account)
+    if not len(held) and pd.isna(row["last_synced"]):
+        return ()  # nothing that a broker reported is recorded
+    seen = held["last_updated"].max() if len(held) else row["last_synced"]
+    try:
+        found = reconcile(account, at=None if pd.isna(seen) else seen.to_pydatetime())
+    except MismarteraError as error:
+        return (f"not compared with the broker: {error}",)
+    told = tuple(
+        f"{'cash' if row['what'] == 'cash' else row['symbol']}: recorded {row['recorded']:,.10g}, "
+        f"at the broker {row['reported']:,.10g} ({row['cause']})"
+        for row in found.breaks.to_dict("records")
+    )
+    return shortened(told, what="differences")
