@@ -16,7 +16,7 @@ from mismartera_analytics import auth, clock, config, frames
 from mismartera_analytics.errors import InvalidInputError, StorageError, suggestion
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.reports.files import file_name, require_writable, write_file
-from mismartera_analytics.reports.making import Format, Outcome, Request, Setup
+from mismartera_analytics.reports.outcomes import Format, Outcome, Request, Setup
 from mismartera_analytics.reports.requests import Names, requests_of
 from mismartera_analytics.reports.workers import workers_of
 

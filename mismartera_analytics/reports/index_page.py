@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mismartera_analytics import __version__, clock
@@ -13,6 +15,8 @@ from mismartera_analytics.reports import views
 from mismartera_analytics.reports.views import Card, Cell
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from mismartera_analytics.reports.batch import Entry
 
 __all__ = ["render_index"]
@@ -48,8 +52,6 @@ def render_index(entries: Sequence[Entry], *, period: str) -> str:
     period
         Of the accounts' reports, in words.
     """
-    from mismartera_analytics.reports.tearsheet import environment
-
     made = [entry for entry in entries if entry.outcome.error is None]
     failures = [entry for entry in entries if entry.outcome.error is not None]
     broken = [entry for entry in made if entry.outcome.headline.breaks]
@@ -59,7 +61,7 @@ def render_index(entries: Sequence[Entry], *, period: str) -> str:
         (entry for entry in made if (entry.outcome.headline.day_pnl or 0.0) < 0),
         key=lambda entry: entry.outcome.headline.day_return or 0.0,
     )
-    return environment().get_template("index.html.j2").render(
+    return _environment().get_template("index.html.j2").render(
         cards=_cards(entries, failures, broken, bare, losses),
         period=period,
         sections=_sections(failures, broken, bare, remarked),
@@ -70,6 +72,20 @@ def render_index(entries: Sequence[Entry], *, period: str) -> str:
         made_at=f"{clock.utc_now():%Y-%m-%d %H:%M} UTC",
         version=__version__,
     )  # fmt: skip
+
+
+@functools.cache
+def _environment() -> Environment:
+    """Return the templates, every text escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _sections(

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
-from mismartera_analytics.reports.making import Request
+from mismartera_analytics.reports.outcomes import Request
 
 __all__ = ["Names", "requests_of"]
 

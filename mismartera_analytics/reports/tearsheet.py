@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import secrets
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -20,10 +19,7 @@ from mismartera_analytics.reports import drawings, sections
 from mismartera_analytics.reports.content import Fact, TearSheetContent
 from mismartera_analytics.reports.sources import content_of
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-__all__ = ["aligned", "environment", "render", "tear_sheet"]
+__all__ = ["render", "tear_sheet"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -75,7 +71,7 @@ def tear_sheet(
     if title is not None:
         content = replace(content, title=title)
     if benchmark is not None:
-        content = replace(content, benchmark=aligned(benchmark, content.returns))
+        content = replace(content, benchmark=_aligned(benchmark, content.returns))
     name = re.sub(r"[^a-z0-9]+", "-", content.title.lower()).strip("-")[:80] or "report"
     target = Path(path).expanduser() if path is not None else Path(f"{name}.html")
     if not target.is_absolute():
@@ -103,45 +99,36 @@ def render(content: TearSheetContent) -> str:
     >>> "&lt;b&gt;" in render(TearSheetContent("<b>"))
     True
     """
-    summary, benchmark, trades = sections.summaries(content)
-    record = content.returns.dropna()
-    name = "" if content.benchmark is None else str(content.benchmark.name)
-    return (
-        environment()
-        .get_template("tearsheet.html.j2")
-        .render(
-            content=content,
-            has_returns=bool(len(record)),
-            period=_period(record),
-            cards=sections.cards(content, summary, trades),
-            figures=drawings.figures(content, summary),
-            months=sections.month_view(content.returns),
-            drawdowns=sections.drawdown_view(content.returns),
-            metrics=sections.metric_view(summary, benchmark, benchmark_name=name),
-            credibility=None if content.credibility is None else sections.belief_view(content),
-            stress=None if content.stress is None else sections.stress_view(content.stress),
-            trade_metrics=sections.metric_view(trades, None),
-            trades=sections.trade_view(content),
-            facts=[*content.conventions, Fact("Annualisation", summary.attrs["annualisation"])],
-            themes={"light": asdict(LIGHT), "dark": asdict(DARK)},
-            made_at=f"{clock.utc_now():%Y-%m-%d %H:%M} UTC",
-            version=__version__,
-            money=amount,
-        )
-    )
-
-
-@functools.cache
-def environment() -> Environment:
-    """Return the templates of the pages, every text escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+    )
+    summary, benchmark, trades = sections.summaries(content)
+    record = content.returns.dropna()
+    name = "" if content.benchmark is None else str(content.benchmark.name)
+    return environment.get_template("tearsheet.html.j2").render(
+        content=content,
+        has_returns=bool(len(record)),
+        period=_period(record),
+        cards=sections.cards(content, summary, trades),
+        figures=drawings.figures(content, summary),
+        months=sections.month_view(content.returns),
+        drawdowns=sections.drawdown_view(content.returns),
+        metrics=sections.metric_view(summary, benchmark, benchmark_name=name),
+        credibility=None if content.credibility is None else sections.belief_view(content),
+        stress=None if content.stress is None else sections.stress_view(content.stress),
+        trade_metrics=sections.metric_view(trades, None),
+        trades=sections.trade_view(content),
+        facts=[*content.conventions, Fact("Annualisation", summary.attrs["annualisation"])],
+        themes={"light": asdict(LIGHT), "dark": asdict(DARK)},
+        made_at=f"{clock.utc_now():%Y-%m-%d %H:%M} UTC",
+        version=__version__,
+        money=amount,
     )
 
 
@@ -152,14 +139,8 @@ def _period(record: pd.Series[float]) -> str:
     return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, {len(record):,} sessions"
 
 
-def aligned(benchmark: pd.Series[float], returns: pd.Series[float]) -> pd.Series[float]:
-    """Return the benchmark on the record's sessions; where it has none its value stays.
-
-    Raises
-    ------
-    InvalidInputError
-        If it covers none of them.
-    """
+def _aligned(benchmark: pd.Series[float], returns: pd.Series[float]) -> pd.Series[float]:
+    """Return the benchmark on the record's sessions; where it has none its value stays."""
     series = labelled(benchmark, argument="benchmark")
     series = series.rename("benchmark" if series.name is None else str(series.name))
     if not len(returns):

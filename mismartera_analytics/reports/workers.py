@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Protocol
 
 from mismartera_analytics.errors import InvalidInputError, MissingDependencyError
-from mismartera_analytics.reports.making import Outcome, Request, Setup, failed, make
+from mismartera_analytics.reports.outcomes import Outcome, Request, Setup, failed, make
 
 __all__ = ["Here", "InDask", "InProcesses", "Workers", "workers_of"]
 

@@ -26,7 +26,7 @@ from mismartera_analytics.errors import (
 from mismartera_analytics.models import Order, Position
 from mismartera_analytics.models.database import session_scope
 from mismartera_analytics.recording.accounts import create_account
-from mismartera_analytics.reports import making, workers
+from mismartera_analytics.reports import outcomes, workers
 from tests.world import Books, books, prices, record_cash, record_trades, when
 
 __all__ = ["books", "prices"]
@@ -228,7 +228,7 @@ def test_a_file_that_cannot_be_written_fails_alone(world: Books, tmp_path: Path)
     assert not list(tmp_path.glob(".*.part"))
 
 
-def kill(setup: making.Setup, request: making.Request) -> making.Outcome:
+def kill(setup: outcomes.Setup, request: outcomes.Request) -> outcomes.Outcome:
     """Make a report, but die where the account is named so, once or always."""
     flag = Path(str(setup.settings["home"]), "died")
     if request.name.endswith("once") and not flag.exists():
@@ -236,7 +236,7 @@ def kill(setup: making.Setup, request: making.Request) -> making.Outcome:
         os.kill(os.getpid(), signal.SIGKILL)
     if request.name.endswith("always"):
         os.kill(os.getpid(), signal.SIGKILL)
-    return making.make(setup, request)
+    return outcomes.make(setup, request)
 
 
 @SQLITE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -154,21 +154,31 @@ _WRITERS = {"html": _html}
 
 def _account(setup: Setup, request: Request) -> tuple[Any, Headline]:
     from mismartera_analytics.reports.accounts import content_of_record, read_account
-    from mismartera_analytics.reports.benchmarks import with_benchmark
 
     record = read_account(request.number, start=setup.start, end=setup.end)
     content = content_of_record(record)
     headline = headline_of_account(record, content, breaks=_breaks(request.number))
-    return with_benchmark(content, setup.benchmark), headline
+    return _with_benchmark(content, setup.benchmark), headline
 
 
 def _run(setup: Setup, request: Request) -> tuple[Any, Headline]:
     from mismartera_analytics.backtesting.rerunning import rerun
-    from mismartera_analytics.reports.benchmarks import with_benchmark
     from mismartera_analytics.reports.sources import content_of
 
     content = content_of(rerun(request.number), stress=setup.stress)
-    return with_benchmark(content, setup.benchmark), headline_of(content)
+    return _with_benchmark(content, setup.benchmark), headline_of(content)
+
+
+def _with_benchmark(content: Any, benchmark: str | pd.Series[float] | None) -> Any:
+    from mismartera_analytics.queries.market import bars
+    from mismartera_analytics.reports.tearsheet import _aligned
+
+    if benchmark is None or not len(content.returns):
+        return content
+    if isinstance(benchmark, str):
+        closes = bars(benchmark, "1d", columns=["session", "close"], adjust="all")
+        benchmark = closes.set_index("session")["close"].pct_change().rename(benchmark)
+    return replace(content, benchmark=_aligned(benchmark, content.returns))
 
 
 def _breaks(account: int) -> tuple[str, ...]:
