@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -42,7 +41,6 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(UTC)
 
 
-@functools.lru_cache(maxsize=256)
 def zone(name: str, *, argument: str = "tz") -> ZoneInfo:
     """Return the time zone of an IANA name.
 
@@ -67,8 +65,6 @@ def zone(name: str, *, argument: str = "tz") -> ZoneInfo:
     >>> zone("America/New_York").key
     'America/New_York'
     """
-    from zoneinfo import available_timezones
-
     if not isinstance(name, str):
         raise InvalidInputError(
             f"{argument}={name!r} must be an IANA name such as 'Europe/London'."
@@ -76,6 +72,8 @@ def zone(name: str, *, argument: str = "tz") -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
+        from zoneinfo import available_timezones
+
         hint = suggestion(name, available_timezones())
         raise InvalidInputError(
             f"{argument}={name!r} is not an IANA time zone{hint or ' such as America/New_York.'}"

@@ -30,10 +30,15 @@ __all__ = [
     "RetiredEngineError",
     "StorageError",
     "StrategyError",
+    "UnknownArgumentError",
     "UnknownNameError",
     "WorkerError",
     "suggestion",
 ]
+
+
+_LOOKED_AT = 8
+"""Near names that are compared letter by letter."""
 
 
 class MismarteraError(Exception):
@@ -72,6 +77,10 @@ class InvalidOrderError(InvalidInputError):
 
 class DuplicateError(InvalidInputError):
     """A name or key that must be unique exists already."""
+
+
+class UnknownArgumentError(InvalidInputError, TypeError):
+    """A function was given an argument by a name that it does not take."""
 
 
 class UnknownNameError(MismarteraError, LookupError):
@@ -157,7 +166,7 @@ def suggestion(name: str, allowed: Iterable[str]) -> str:
     -------
     str
         Text to append to an error message. Case is ignored when names are compared; swapped letters
-        count as the smallest slip.
+        count as the smallest slip, and of names equally near the one with more letters in place wins.
 
     Examples
     --------
@@ -165,11 +174,20 @@ def suggestion(name: str, allowed: Iterable[str]) -> str:
     ", did you mean 'AAPL'?"
     >>> suggestion("NSYE", ["NSE", "NYSE"])
     ", did you mean 'NYSE'?"
+    >>> suggestion("NYZE", ["NYSE", "XNZE"])
+    ", did you mean 'NYSE'?"
     >>> suggestion("zzz", ["AAPL"])
     ''
     """
     folded = name.casefold()
     by_folded = {candidate.casefold(): candidate for candidate in allowed}
     swapped = [other for other in by_folded if sorted(other) == sorted(folded)]
-    nearest = difflib.get_close_matches(folded, swapped or by_folded, n=1, cutoff=0.5)
-    return f", did you mean {by_folded[nearest[0]]!r}?" if nearest else ""
+    near = difflib.get_close_matches(folded, swapped or by_folded, n=_LOOKED_AT, cutoff=0.5)
+    if not near:
+        return ""
+
+    def nearness(other: str) -> tuple[float, int]:
+        ratio = difflib.SequenceMatcher(None, other, folded).ratio()
+        return ratio, sum(a == b for a, b in zip(other, folded, strict=False))
+
+    return f", did you mean {by_folded[max(near, key=nearness)]!r}?"

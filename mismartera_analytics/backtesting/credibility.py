@@ -17,12 +17,15 @@ from mismartera_analytics.errors import (
     DatabaseNotReadyError,
     DatabaseUnreachableError,
     StorageError,
+    UnknownNameError,
+    suggestion,
 )
 from mismartera_analytics.performance.overfitting import (
     SharpeEstimate,
     expected_maximum_sharpe,
     sharpe_estimate,
 )
+from mismartera_analytics.recording.ownership import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,18 +100,29 @@ def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
     ------
     InvalidInputError
         If the family is blank or too long.
+    UnknownNameError
+        If a family is named that has no trials and is not the run's own.
     """
-    from mismartera_analytics.backtesting.counting import trial_record
-    from mismartera_analytics.backtesting.trial_log import logged_results, trials
+    from mismartera_analytics.backtesting.counting import check_family, trial_record
+    from mismartera_analytics.backtesting.trial_log import (
+        families,
+        logged_results,
+        recorded_trials,
+    )
 
     estimate = sharpe_estimate(result.returns)
     own = [] if estimate is None else [estimate.sharpe]
+    if family is not None:
+        check_family(family)
     named = result.family if family is None else family
     if named is None:
         problem = "frames are counted in a family only where one is named (family=)"
         return Tries("", 1, np.array(own), problem)
     try:
-        table = trials(named)
+        with reading(None) as own_session:
+            table = recorded_trials(own_session, named)
+            if table.empty and named != result.family:
+                raise _unknown(named, families(own_session))
         record = trial_record(result)
         is_recorded = logged_results(named, [record])[0] is not None or _is_among(table, record)
     except _UNREAD as error:
@@ -118,6 +132,13 @@ def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
     known = table["sharpe"].to_numpy(np.float64)[np.array(alike, bool)]
     sharpes = np.concatenate([known[~np.isnan(known)], [] if is_recorded else own])
     return Tries(named, len(table) + (not is_recorded), sharpes)
+
+
+def _unknown(family: str, names: Sequence[str]) -> UnknownNameError:
+    hint = suggestion(family, names) or (
+        f"; there are {', '.join(names[:10])}." if names else "; there are none."
+    )
+    return UnknownNameError(f"family={family!r} has no trials{hint}")
 
 
 def _is_among(table: pd.DataFrame, record: TrialRecord) -> bool:

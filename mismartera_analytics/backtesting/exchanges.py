@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mismartera_analytics.calendars.sessions import TradingCalendar
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
 
 __all__ = ["DEFAULT", "CalendarLike", "Calendars", "calendar_told", "calendars_asked"]
 
@@ -73,7 +73,10 @@ def _calendar(calendar: str | TradingCalendar) -> TradingCalendar:
     from mismartera_analytics.calendars.lookup import trading_calendar
 
     if isinstance(calendar, str):
-        return trading_calendar(calendar)
+        try:
+            return trading_calendar(calendar)
+        except UnknownNameError as error:
+            raise UnknownNameError(f"calendar: {error}") from None
     if not hasattr(calendar, "sessions"):
         raise InvalidInputError(
             f"calendar={calendar!r} must be the name of an exchange or a TradingCalendar."

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
@@ -52,6 +53,11 @@ class Instructions:
         for leave, enter in (("exits", "entries"), ("short_exits", "short_entries")):
             if getattr(self, leave) is not None and getattr(self, enter) is None:
                 raise InvalidInputError(f"{leave} belongs to {enter}.")
+        if self.size is not None and self.form != "entries":
+            raise InvalidInputError(
+                f"size={self.size!r} belongs to entries; weights and orders have sizes of their own, "
+                f"and a strategy sizes its orders."
+            )
         for name in ("weights", "orders"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, pd.DataFrame):
@@ -73,7 +79,7 @@ class Instructions:
                     f"arguments of that name."
                 )
             most = math.inf if name == "take_profit" else 1.0
-            if not isinstance(value, (int, float)) or not 0.0 < value < most:
+            if not is_number(value) or not 0.0 < value < most:
                 raise InvalidInputError(
                     f"{name}={value!r} must be a fraction of the entry's price above 0"
                     f"{'' if most == math.inf else ' and below 1'}."

@@ -52,8 +52,10 @@ def rows_of(market: Market, index: pd.Index, argument: str) -> NDArray[np.int64]
     if index.tz is None:
         if market.interval.is_intraday:
             raise NaiveDatetimeError(
-                f"{argument}: the index of {market.interval} bars needs a zone."
+                f"{argument}: the index is naive, and that of {market.interval} bars needs a zone; "
+                f"give it one with .tz_localize('America/New_York')."
             )
+        _check_labels(index, argument)
         keys: NDArray[Any] = index.to_numpy().astype("datetime64[us]")
         known = market.clock.label.astype("datetime64[us]")
     else:
@@ -67,6 +69,16 @@ def rows_of(market: Market, index: pd.Index, argument: str) -> NDArray[np.int64]
     if (np.diff(rows) <= 0).any():
         raise InvalidInputError(f"{argument}: the index is unsorted or doubled.")
     return rows.astype(np.int64)
+
+
+def _check_labels(index: pd.DatetimeIndex, argument: str) -> None:
+    """Refuse naive times of day: a naive midnight is a session's label, anything else is no instant."""
+    off = np.flatnonzero(index != index.normalize())
+    if len(off):
+        raise NaiveDatetimeError(
+            f"{argument}: {index[off[0]]} is a naive datetime ({len(off)} such rows); give the index "
+            f"a zone with .tz_localize('America/New_York'), or labels of sessions with .normalize()."
+        )
 
 
 def _last_of(known: NDArray[Any], keys: NDArray[Any]) -> NDArray[np.int64]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.arguments import whole
+from mismartera_analytics.errors import InvalidInputError, StrategyError, suggestion
 
 __all__ = ["Combinations", "Condition", "Grid", "Listed", "combinations_of"]
 
@@ -114,13 +115,12 @@ def combinations_of(
         If the grid is empty or too large, a parameter has no values, combinations of a list differ in
         their names, a value is drawn from something that is no distribution, or `where` leaves none.
     """
-    _whole(most, "max_combinations")
+    most = whole(most, "max_combinations", least=1)
     if where is not None and not callable(where):
         raise InvalidInputError(
             f"where={where!r} must be a function of a combination: lambda p: p['fast'] < p['slow']."
         )
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InvalidInputError(f"seed={seed!r} must be a whole number of at least 0.")
+    seed = whole(seed, "seed")
     if not isinstance(grid, Mapping):
         if draws is not None:
             raise InvalidInputError("draws belongs to a grid of values, not to a list.")
@@ -129,7 +129,7 @@ def combinations_of(
         raise InvalidInputError("grid is empty; give parameters and the values to try.")
     columns = {str(name): _column(name, values) for name, values in grid.items()}
     if draws is not None:
-        _whole(draws, "draws")
+        draws = whole(draws, "draws", least=1)
         _refuse_more(draws, most, "draws asks for")
         return _drawn(columns, where, draws, seed)
     for name, column in columns.items():
@@ -165,11 +165,17 @@ def _keeps(where: Condition, chosen: dict[str, Any]) -> bool:
     except KeyError as error:
         asked = error.args[0] if error.args else None
         if asked in names:
-            raise
+            raise _raised(chosen, error) from error
         raise InvalidInputError(
             f"where asks for {asked!r}, which is no parameter of the grid"
             f"{suggestion(str(asked), names) or '.'} Its parameters: {', '.join(names)}."
         ) from error
+    except Exception as error:
+        raise _raised(chosen, error) from error
+
+
+def _raised(chosen: Mapping[str, Any], error: Exception) -> StrategyError:
+    return StrategyError(f"where raised {type(error).__name__} of {dict(chosen)}: {error}")
 
 
 def _refuse_more(count: int, most: int, what: str) -> None:
@@ -180,20 +186,36 @@ def _refuse_more(count: int, most: int, what: str) -> None:
         )
 
 
-def _whole(value: Any, argument: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InvalidInputError(f"{argument}={value!r} must be a whole number of at least 1.")
-
-
 def _column(name: Any, values: Any) -> Any:
     """Return a list of values, or what values are drawn from."""
     if callable(values) or callable(getattr(values, "rvs", None)):
         return values
     is_several = isinstance(values, Iterable) and not isinstance(values, (str, bytes, Mapping))
-    column = [_plain(value) for value in values] if is_several else [_plain(values)]
+    column = _once([_plain(value) for value in values] if is_several else [_plain(values)])
     if not column:
         raise InvalidInputError(f"grid: {name!r} has no values; give at least one.")
     return column
+
+
+def _once(values: list[Any]) -> list[Any]:
+    """Return each value once, where it came first; 1, 1.0 and True are three."""
+    found: dict[Any, Any] = {}
+    for place, value in enumerate(values):
+        found.setdefault(_key(value, place), value)
+    return list(found.values())
+
+
+def _key(value: Any, place: int) -> Any:
+    """Return what tells a value from others; its place where that is not known."""
+    if isinstance(value, dict):
+        own: Any = tuple((name, type(value[name]), value[name]) for name in sorted(value))
+    else:
+        own = value
+    try:
+        hash(own)
+    except TypeError:
+        return place, place, None
+    return type(value), own
 
 
 def _plain(value: Any) -> Any:
@@ -225,7 +247,7 @@ def _listed(grid: Iterable[Mapping[str, Any]], where: Condition | None, most: in
             )
     if not rows:
         raise InvalidInputError("grid holds no combination (that where keeps).")
-    return Listed(rows, tuple(rows[0]))
+    return Listed(_once(rows), tuple(rows[0]))
 
 
 def _drawn(columns: Mapping[str, Any], where: Condition | None, draws: int, seed: int) -> Listed:

@@ -19,7 +19,7 @@ from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError
 if TYPE_CHECKING:
     from mismartera_analytics.market_data.store import BarStore
 
-__all__ = ["load_market", "named_symbols"]
+__all__ = ["asked_symbols", "load_market", "named_symbols"]
 
 
 def named_symbols(
@@ -27,12 +27,7 @@ def named_symbols(
 ) -> list[str] | None:
     """Return the symbols asked for, or those that the instructions name; None for all of the bars."""
     if symbols is not None:
-        if not isinstance(symbols, Iterable):
-            raise InvalidInputError(f"symbols={symbols!r} must be a symbol or a list of symbols.")
-        given = [symbols] if isinstance(symbols, str) else list(symbols)
-        if not given:
-            raise InvalidInputError("symbols is empty; name at least one symbol.")
-        return sorted(set(given))
+        return asked_symbols(symbols)
     by_column = (instructions.weights, instructions.entries, instructions.short_entries)
     for frame in by_column:
         if isinstance(frame, pd.DataFrame):
@@ -43,6 +38,26 @@ def named_symbols(
     if orders is not None and "symbol" in orders.columns:
         return sorted({str(name) for name in orders["symbol"]})
     raise InvalidInputError("symbols is missing; name at least one symbol.")
+
+
+def asked_symbols(symbols: Any) -> list[str]:
+    """Return the symbols asked for, sorted, each once.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none, or something else than text.
+    """
+    given = (
+        [symbols]
+        if isinstance(symbols, str) or not isinstance(symbols, Iterable)
+        else list(symbols)
+    )
+    if not all(isinstance(symbol, str) for symbol in given):
+        raise InvalidInputError(f"symbols={symbols!r} must be a symbol or a list of symbols.")
+    if not given:
+        raise InvalidInputError("symbols is empty; name at least one symbol.")
+    return sorted(set(given))
 
 
 def load_market(

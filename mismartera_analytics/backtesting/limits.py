@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.errors import InvalidInputError
 
 __all__ = ["Limits"]
@@ -49,8 +49,7 @@ class Limits:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if value is not None and not (is_number and 0 <= value < math.inf):
+            if value is not None and not (is_number(value) and value >= 0):
                 raise InvalidInputError(f"{field.name}={value!r} must be a number of at least 0.")
         if self.max_buying_power is None:
             return

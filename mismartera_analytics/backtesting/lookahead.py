@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import only_known_names, whole
 from mismartera_analytics.backtesting.exchanges import CalendarLike
-from mismartera_analytics.backtesting.forms import SIGNALS, Instructions, prepared
-from mismartera_analytics.backtesting.inputs import load_market
+from mismartera_analytics.backtesting.forms import BRACKET, Instructions, prepared
+from mismartera_analytics.backtesting.inputs import asked_symbols, load_market
 from mismartera_analytics.backtesting.lookahead_decisions import TOLERANCE, Decisions
 from mismartera_analytics.backtesting.lookahead_futures import bars_of, cut_rows
 from mismartera_analytics.backtesting.lookahead_outside import outside_data
@@ -33,18 +34,20 @@ from mismartera_analytics.backtesting.lookahead_subjects import (
     UniverseOfBars,
     call,
     named,
+    symbols_chosen,
 )
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.orders import orders_of
-from mismartera_analytics.backtesting.settings import Settings
+from mismartera_analytics.backtesting.settings import RULES, Settings
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError
 
 __all__ = ["check_lookahead"]
 
 FORMS = ("strategy", "weights", "entries", "orders", "universe")
 
 
+@only_known_names(*RULES, *BRACKET)
 def check_lookahead(
     strategy: Any = None,
     symbols: str | Iterable[str] | None = None,
@@ -156,10 +159,11 @@ def check_lookahead(
     }
     form, thing = _only(given, signals)
     settings, terms = _told({**rules, "seed": seed})
-    if not all(_can_be_asked(one) for one in (thing, *signals.values())):
+    things = {form: thing, **signals}
+    if not all(_can_be_asked(one) for one in things.values()):
+        _check_finished(things)
         return _finished(form, seed=seed, peeks=settings.fill == "same_close")
-    if isinstance(cuts, bool) or not isinstance(cuts, int) or cuts < 1:
-        raise InvalidInputError(f"cuts={cuts!r} must be a whole number of at least 1.")
+    cuts = whole(cuts, "cuts", least=1)
     market, _ = load_market(
         _symbols(symbols, bars), start, end, clock.parse_interval(interval), calendar, bars, actions
     )
@@ -259,19 +263,19 @@ def _can_be_asked(thing: Any) -> bool:
     return callable(thing) or isinstance(thing, Strategy)
 
 
+def _check_finished(things: dict[str, Any]) -> None:
+    """Refuse what is neither to be called nor something finished."""
+    for name, thing in things.items():
+        kinds = (pd.DataFrame, pd.Series) if name != "universe" else (Iterable,)
+        if not _can_be_asked(thing) and not isinstance(thing, kinds):
+            what = "a list of symbols" if name == "universe" else "a pandas DataFrame"
+            raise InvalidInputError(f"{name}={thing!r} is neither a function of bars nor {what}.")
+
+
 def _told(rules: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
     """Return the rules of a run, which is never compiled, and what else belongs to its orders."""
-    of_runs = [field.name for field in dataclasses.fields(Settings)]
-    of_orders = [field.name for field in dataclasses.fields(Instructions)]
-    allowed = [*of_runs, *(name for name in of_orders if name not in (*FORMS, *SIGNALS, "size"))]
-    for name in rules:
-        if name not in allowed:
-            raise InvalidInputError(
-                f"{name!r} is no argument of check_lookahead{suggestion(name, allowed) or '.'} "
-                f"Rules of a run: {', '.join(allowed)}."
-            )
-    terms = {name: value for name, value in rules.items() if name not in of_runs}
-    settings = Settings(**{name: value for name, value in rules.items() if name in of_runs})
+    terms = {name: value for name, value in rules.items() if name in BRACKET}
+    settings = Settings(**{name: value for name, value in rules.items() if name in RULES})
     return dataclasses.replace(settings, compile=False), terms
 
 
@@ -280,10 +284,7 @@ def _symbols(symbols: str | Iterable[str] | None, bars: pd.DataFrame | None) -> 
         raise InvalidInputError("symbols is missing; name at least one symbol.")
     if symbols is None:
         return None
-    named_ones = [symbols] if isinstance(symbols, str) else list(symbols)
-    if not named_ones:
-        raise InvalidInputError("symbols is empty; name at least one symbol.")
-    return sorted(set(named_ones))
+    return asked_symbols(symbols)
 
 
 def _form_of(
@@ -334,9 +335,11 @@ def _dated(check: _Check, function: Callable[..., Any], rows: Sequence[int]) -> 
     }
     early: dict[str, list[int]] = {}
     for row in rows:
-        for symbol in call(functools.partial(function, date=market.clock.label[row].item())):
-            if first.get(str(symbol), -1) > row:
-                early.setdefault(str(symbol), []).append(row)
+        date = market.clock.label[row].item()
+        chosen = call(functools.partial(function, date=date))
+        for symbol in symbols_chosen(chosen, named(function)):
+            if first.get(symbol, -1) > row:
+                early.setdefault(symbol, []).append(row)
     peeks = check.settings.fill == "same_close"
     found = [
         named_early(market, named(function), symbol, at, first[symbol], asked=len(rows))

@@ -33,6 +33,7 @@ __all__ = [
     "Subject",
     "UniverseOfBars",
     "named",
+    "symbols_chosen",
 ]
 
 Adjust = Literal["split", "all"] | None
@@ -364,7 +365,18 @@ class UniverseOfBars:
 _DATES = 2  # dates that a rerun is asked for: the cut's and the one before
 
 
-def _names(found: Any, name: str) -> str:
-    if isinstance(found, str) or not hasattr(found, "__iter__"):
+def symbols_chosen(found: Any, name: str) -> list[str]:
+    """Return what a function chose, sorted, each symbol once.
+
+    Raises
+    ------
+    InvalidInputError
+        If these are no symbols.
+    """
+    if isinstance(found, str | bytes) or not hasattr(found, "__iter__"):
         raise InvalidInputError(f"universe: {name} returned {found!r}; it must return symbols.")
-    return ", ".join(sorted({str(symbol) for symbol in found})) or "no symbol"
+    return sorted({str(symbol) for symbol in found})
+
+
+def _names(found: Any, name: str) -> str:
+    return ", ".join(symbols_chosen(found, name)) or "no symbol"

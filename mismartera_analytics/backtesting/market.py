@@ -314,9 +314,10 @@ def _check_prices(fields: Floats, symbols: Sequence[str], times: Clock) -> None:
     opened, high, low, close = fields[:4]
     is_good = (low > 0) & (high < np.inf) & (low <= opened) & (low <= close)
     is_good &= (high >= opened) & (high >= close)
-    if is_good.all():
+    has_bar = None if is_good.all() else ~np.isnan(fields[:4]).all(axis=0)
+    _check_volumes(fields[4], symbols, times)
+    if has_bar is None:
         return
-    has_bar = ~np.isnan(fields[:4]).all(axis=0)
     bad = np.argwhere(has_bar & ~is_good)
     if len(bad):
         symbol, row = bad[0]
@@ -324,4 +325,14 @@ def _check_prices(fields: Floats, symbols: Sequence[str], times: Clock) -> None:
         raise InvalidBarsError(
             f"bars: {symbols[symbol]!r} on {times.label[row]} has open, high, low, close {prices}; "
             f"prices must be positive with low <= open, close <= high ({len(bad)} such bars)."
+        )
+
+
+def _check_volumes(volumes: Floats, symbols: Sequence[str], times: Clock) -> None:
+    bad = np.argwhere((volumes < 0) | (volumes == np.inf))
+    if len(bad):
+        symbol, row = bad[0]
+        raise InvalidBarsError(
+            f"bars: {symbols[symbol]!r} on {times.label[row]} has volume {volumes[symbol, row]:g}; "
+            f"volumes must be finite and at least 0 ({len(bad)} such bars)."
         )

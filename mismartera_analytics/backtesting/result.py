@@ -352,16 +352,17 @@ class BacktestResult:
 
         return equity_with_drawdown(self.equity, currency=CURRENCY)
 
-    def save(self, name: str, *, user: str | int | None = None) -> int:
+    def save(self, name: str, *, user: str | int | None = None, replace: bool = False) -> int:
         """Write the run into the records: an account, orders, fills, flows, positions, the run's row.
 
         Parameters
         ----------
         name
-            Of the run and of its account at the broker ``"backtest"``; a run of the same name and user
-            is replaced.
+            Of the run and of its account at the broker ``"backtest"``.
         user
             Owner; by default whoever is signed in.
+        replace
+            Whether a run of the same name and user gives way to this one.
 
         Returns
         -------
@@ -372,12 +373,14 @@ class BacktestResult:
         ------
         InvalidInputError
             If the name cannot be one, or no user is given and nobody is signed in.
+        DuplicateError
+            If the user has a run of that name, unless it is to be replaced.
         UnknownNameError
             If there is no such user.
         """
         from mismartera_analytics.backtesting.saving import save_result
 
-        return save_result(self, name, user=user)
+        return save_result(self, name, user=user, replace=replace)
 
     @functools.cached_property
     def _numbers(self) -> NDArray[np.int64]:

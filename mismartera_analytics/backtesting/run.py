@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import only_known_names, truth
 from mismartera_analytics.backtesting.costs import (
     Commission,
     NoCommission,
@@ -42,6 +43,7 @@ _EXACT = NoSlippage()
 _UNLIMITED = Limits()
 
 
+@only_known_names()
 def backtest(
     strategy: Strategy | type[Strategy] | None = None,
     symbols: str | Iterable[str] | None = None,
@@ -196,6 +198,7 @@ def backtest(
     >>> ma.backtest(MovingAverageCross(fast=50), "AAPL", "2000-03-01")
     BacktestResult(MovingAverageCross, 2000-03-01 to 2013-03-01, ...)
     """
+    count = truth(count, "count")
     settings = Settings(
         cash=cash,
         commission=commission,

@@ -10,11 +10,12 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import auth, clock
+from mismartera_analytics.arguments import truth
 from mismartera_analytics.backtesting.counting import trial_record
 from mismartera_analytics.backtesting.fingerprints import json_value
 from mismartera_analytics.backtesting.rerunning import recipe
 from mismartera_analytics.backtesting.trial_log import log_trials
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import DuplicateError, InvalidInputError
 from mismartera_analytics.models import (
     AccountInfo,
     BacktestRun,
@@ -28,12 +29,13 @@ from mismartera_analytics.recording.accounts import open_account
 from mismartera_analytics.recording.checking import content
 from mismartera_analytics.recording.flows import record_flows
 from mismartera_analytics.recording.orders import record_orders
+from mismartera_analytics.recording.ownership import UserLike, reading, scope_of
 from mismartera_analytics.recording.transactions import writing
 
 if TYPE_CHECKING:
     from mismartera_analytics.backtesting.result import BacktestResult
 
-__all__ = ["BROKER", "save_result"]
+__all__ = ["BROKER", "check_unused", "save_result"]
 
 BROKER = "backtest"
 _POSITION = (
@@ -46,7 +48,8 @@ def save_result(
     result: BacktestResult,
     name: str,
     *,
-    user: str | int | None = None,
+    user: UserLike | None = None,
+    replace: bool = False,
     db_session: Session | None = None,
 ) -> int:
     """Write a run into the records, in one transaction.
@@ -56,10 +59,11 @@ def save_result(
     result
         A finished run.
     name
-        Of the run, and the number of its account at the broker ``"backtest"``. A run of the same name
-        and user is replaced.
+        Of the run, and the number of its account at the broker ``"backtest"``.
     user
         Owner; by default whoever is signed in.
+    replace
+        Whether a run of the same name and user gives way to this one.
     db_session
         Where to write, uncommitted; by default a transaction of its own.
 
@@ -72,20 +76,20 @@ def save_result(
     ------
     InvalidInputError
         If the name is no printable text, or nobody is signed in and no user is given.
+    DuplicateError
+        If the user has a run of that name and it is not to be replaced; nothing is written.
     UnknownNameError
         If there is no such user.
     NotAllowedError
         If the user is somebody else.
     """
-    identity = auth.current_user()
-    owner = user if user is not None else identity.username if identity else None
-    if owner is None:
-        raise InvalidInputError(
-            "user is missing: name the run's owner, or sign in with ma.as_user(...)."
-        )
+    replace = truth(replace, "replace")
+    owner = _owner(user)
     with writing(db_session) as own:
         account_id = open_account(owner, BROKER, account_number=name, db_session=own)
         account = own.get_one(AccountInfo, account_id)
+        if not replace:
+            _refuse_used(own, name, account.user_id)
         _clear(own, account_id)
         sized = result.orders[(result.orders["quantity"] > 0) & result.orders["side"].notna()]
         record_orders(sized, result.fills, account=account_id, db_session=own)
@@ -95,6 +99,54 @@ def save_result(
         run = _log(own, result, name, account)
         _link(own, result, run)
     return account_id
+
+
+def check_unused(name: str, *, user: UserLike | None = None) -> None:
+    """Refuse a name that `save_result` would refuse, before anything is run.
+
+    Parameters
+    ----------
+    name, user
+        As in `save_result`.
+
+    Raises
+    ------
+    DuplicateError, InvalidInputError, UnknownNameError, NotAllowedError
+        As in `save_result`.
+    """
+    with reading(None) as own:
+        owner = scope_of(own, user=_owner(user)).user_id
+        _refuse_used(own, name, owner)
+
+
+def _owner(user: UserLike | None) -> UserLike:
+    identity = auth.current_user()
+    owner = user if user is not None else identity.username if identity else None
+    if owner is None:
+        raise InvalidInputError(
+            "user is missing: name the run's owner, or sign in with ma.as_user(...)."
+        )
+    return owner
+
+
+def _refuse_used(db_session: Session, name: str, owner: int | None) -> None:
+    """Refuse a name under which the owner has saved a run."""
+    run = _run_named(db_session, name, owner)
+    if run is not None:
+        raise DuplicateError(
+            f"name={name!r} is that of a run saved on {run.created_at:%Y-%m-%d %H:%M} UTC; choose "
+            f"another, or replace it with replace=True."
+        )
+
+
+def _run_named(db_session: Session, name: str, owner: int | None) -> BacktestRun | None:
+    """Return the run that somebody has saved under a name."""
+    return db_session.scalar(
+        select(BacktestRun)
+        .where(BacktestRun.name == name, BacktestRun.user_id == owner)
+        .order_by(BacktestRun.id)
+        .limit(1)
+    )
 
 
 def _clear(db_session: Session, account_id: int) -> None:
@@ -148,12 +200,7 @@ def _log(
     db_session: Session, result: BacktestResult, name: str, account: AccountInfo
 ) -> BacktestRun:
     """Write the run's row, over that of an earlier run of the name."""
-    run = db_session.scalar(
-        select(BacktestRun)
-        .where(BacktestRun.name == name, BacktestRun.user_id == account.user_id)
-        .order_by(BacktestRun.id)
-        .limit(1)
-    )
+    run = _run_named(db_session, name, account.user_id)
     values: dict[str, Any] = {
         "account_id": account.id,
         "created_at": clock.utc_now(),

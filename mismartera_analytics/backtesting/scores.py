@@ -154,7 +154,7 @@ def column_of(name: str, allowed: tuple[str, ...], argument: str) -> str:
     InvalidInputError
         If there is none; the nearest is suggested.
     """
-    full = _SHORT.get(name, name)
+    full = _SHORT.get(name, name) if isinstance(name, str) else ""
     if full not in allowed:
         raise InvalidInputError(
             f"{argument}={name!r} is no column{suggestion(str(name), allowed) or '.'} "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import check_choice, whole
 from mismartera_analytics.backtesting.exchanges import calendar_told
 from mismartera_analytics.backtesting.executors import (
     Batch,
@@ -30,13 +30,14 @@ from mismartera_analytics.backtesting.scores import SCORES
 from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.signals import size_of
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError
 
-__all__ = ["Place", "RunIn", "Search", "batches_of", "prepared_search", "settings_of", "table_of"]
+__all__ = ["Place", "RunIn", "Search", "batches_of", "prepared_search", "table_of"]
 
 Floats = NDArray[np.float64]
 RunIn = Literal["threads", "processes"]
 _BATCH = 16
+_MOST_WORKERS = 1_024
 _WORTH_IT = 5.0
 """Seconds of work at hand above which processes of one's own are started: they take a while to come."""
 
@@ -61,17 +62,11 @@ class Place:
     client: Any = None
 
     def __post_init__(self) -> None:
-        if self.run_in not in (None, "threads", "processes"):
-            raise InvalidInputError(
-                f"run_in={self.run_in!r} is unknown"
-                f"{suggestion(str(self.run_in), ('threads', 'processes')) or '.'} "
-                f"Allowed: threads, processes."
-            )
+        if self.run_in is not None:
+            check_choice(self.run_in, "run_in", ("threads", "processes"))
         count = self.workers
-        if count is not None and (
-            isinstance(count, bool) or not isinstance(count, int) or count < 1
-        ):
-            raise InvalidInputError(f"workers={count!r} must be a whole number of at least 1.")
+        if count is not None:
+            whole(count, "workers", least=1, most=_MOST_WORKERS)
         if self.client is not None and (self.run_in is not None or count is not None):
             raise InvalidInputError(
                 "client= runs on its own workers; leave run_in and workers out."
@@ -148,7 +143,7 @@ def prepared_search(
         raise InvalidInputError(
             "size belongs to a function of signals; a Strategy sizes its orders."
         )
-    settings = settings_of({**rules, "seed": seed})
+    settings = Settings(**{**rules, "seed": seed})
     market, source = load_market(
         named_symbols(symbols, Instructions(strategy=Strategy()), bars),
         start,
@@ -167,24 +162,6 @@ def prepared_search(
         "range": [bound_told(start), bound_told(end)],
     }
     return Search(combinations, job, told)
-
-
-def settings_of(rules: Mapping[str, Any]) -> Settings:
-    """Return the settings that rules given by name stand for.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no such rule, the nearest is suggested; or a value is not allowed.
-    """
-    allowed = [field.name for field in dataclasses.fields(Settings)]
-    for name in rules:
-        if name not in allowed:
-            raise InvalidInputError(
-                f"{name!r} is no rule of a backtest{suggestion(name, allowed) or '.'} "
-                f"Allowed: {', '.join(allowed)}."
-            )
-    return Settings(**rules)
 
 
 def batches_of(grid: Grid, places: NDArray[np.int64], size: int | None = None) -> Iterator[Batch]:

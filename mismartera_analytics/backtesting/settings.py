@@ -7,8 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
+from mismartera_analytics.arguments import check_choice, is_number, is_whole, truth, whole
 from mismartera_analytics.backtesting.costs import (
     Commission,
     NoCommission,
@@ -22,9 +21,9 @@ from mismartera_analytics.backtesting.financing import (
     InterestRates,
 )
 from mismartera_analytics.backtesting.limits import Limits
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError
 
-__all__ = ["BAR_PATHS", "REG_T", "Settings"]
+__all__ = ["BAR_PATHS", "REG_T", "RULES", "Settings"]
 
 BarPath = Literal["pessimistic", "ohlc", "best"]
 BAR_PATHS: tuple[BarPath, ...] = ("pessimistic", "ohlc", "best")
@@ -70,12 +69,12 @@ class Settings:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.cash, (int, float)) and 0 < self.cash < math.inf):
+        if not (is_number(self.cash) and self.cash > 0):
             raise InvalidInputError(f"cash={self.cash!r} must be a positive amount.")
-        _choice(self.fill, "fill", ("next_open", "next_close", "same_close"))
-        _choice(self.size_at, "size_at", ("fill", "decision"))
-        _choice(self.limit_fill, "limit_fill", ("touch", "through"))
-        if not (isinstance(self.delay, int) and 0 <= self.delay <= MOST_DELAY):
+        check_choice(self.fill, "fill", ("next_open", "next_close", "same_close"))
+        check_choice(self.size_at, "size_at", ("fill", "decision"))
+        check_choice(self.limit_fill, "limit_fill", ("touch", "through"))
+        if not (is_whole(self.delay) and 0 <= self.delay <= MOST_DELAY):
             raise InvalidInputError(
                 f"delay={self.delay!r} must be a whole number of bars from 0 to {MOST_DELAY:,}."
             )
@@ -93,28 +92,22 @@ class Settings:
         self._check_kinds()
 
     def _check_kinds(self) -> None:
-        seed = self.seed
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-            raise InvalidInputError(f"seed={seed!r} must be a whole number of at least 0.")
-        object.__setattr__(self, "seed", int(seed))
+        object.__setattr__(self, "seed", whole(self.seed, "seed"))
         for name in ("fractional", "partial_on_cash", "compile"):
-            value = getattr(self, name)
-            if not isinstance(value, (bool, np.bool_)):
-                raise InvalidInputError(f"{name}={value!r} must be True or False.")
-            object.__setattr__(self, name, bool(value))
+            object.__setattr__(self, name, truth(getattr(self, name), name))
 
     def _check_bars(self) -> None:
-        _choice(self.bracket_from, "bracket_from", ("entry_bar", "next_bar"))
-        _choice(self.bar_path, "bar_path", BAR_PATHS)
+        check_choice(self.bracket_from, "bracket_from", ("entry_bar", "next_bar"))
+        check_choice(self.bar_path, "bar_path", BAR_PATHS)
         limit = self.volume_limit
-        if limit is not None and not (isinstance(limit, (int, float)) and 0 < limit <= 1):
+        if limit is not None and not (is_number(limit) and 0 < limit <= 1):
             raise InvalidInputError(
                 f"volume_limit={limit!r} must be a share of a bar's volume above 0 and up to 1, "
                 f"or None."
             )
 
     def _check_account(self) -> None:
-        _choice(self.account_type, "account_type", ("cash", "margin"))
+        check_choice(self.account_type, "account_type", ("cash", "margin"))
         if self.leverage is None:
             return
         if self.account_type == "cash":
@@ -122,7 +115,7 @@ class Settings:
                 f"leverage={self.leverage!r} belongs to account_type='margin': a cash account "
                 f"borrows nothing."
             )
-        if not (isinstance(self.leverage, (int, float)) and 1 <= self.leverage < math.inf):
+        if not (is_number(self.leverage) and self.leverage >= 1):
             raise InvalidInputError(
                 f"leverage={self.leverage!r} must be a finite number of at least 1: gross exposure "
                 f"over equity."
@@ -154,12 +147,8 @@ class Settings:
         }
 
 
-def _choice(value: Any, argument: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidInputError(
-            f"{argument}={value!r} is unknown{suggestion(str(value), allowed) or '.'} "
-            f"Allowed: {', '.join(allowed)}."
-        )
+RULES = tuple(field.name for field in dataclasses.fields(Settings))
+"""The names of all rules, which sweeps and checks pass on."""
 
 
 def _described(policy: Commission | Slippage | Borrow | Interest) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.rerunning import recorded_market
 from mismartera_analytics.backtesting.result import BacktestResult
 from mismartera_analytics.errors import InvalidInputError
-from mismartera_analytics.models import BacktestRun
+from mismartera_analytics.models import AccountInfo, BacktestRun
 from mismartera_analytics.queries.records import orders as orders_of_account
 from mismartera_analytics.recording.ownership import AccountLike, account_of, reading
 
@@ -100,6 +100,13 @@ def compare(
     >>> abs(table["excess"].sum() - lost) < 1e-6
     np.True_
     """
+    if not isinstance(within, dt.timedelta) or within < dt.timedelta(0):
+        raise InvalidInputError(f"within={within!r} must be a timedelta of at least 0.")
+    for argument, side in (("live", live), ("simulated", simulated)):
+        if not isinstance(side, BacktestResult | AccountInfo | str | int) or isinstance(side, bool):
+            raise InvalidInputError(
+                f"{argument}={side!r} must be an account (its id or number) or a BacktestResult."
+            )
     with reading(db_session) as own:
         done = live.orders if isinstance(live, BacktestResult) else _recorded(own, live)
         market, planned = _simulated(own, simulated)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.backtesting.brackets import with_brackets
 from mismartera_analytics.backtesting.forms import BRACKET, SIGNALS, Instructions
 from mismartera_analytics.backtesting.frame_rows import blank, decided, rows_of, symbols_of
@@ -127,8 +128,8 @@ def size_of(market: Market, size: Any, settings: Settings) -> Size:
             f"an entry takes, for instance size={1 / len(market.symbols):.2g}."
         )
     chosen: Size = "all" if size is None else size
-    is_fraction = isinstance(chosen, (int, float)) and 0 < chosen <= settings.limit
-    if chosen != "all" and not is_fraction:
+    is_fraction = is_number(chosen) and 0 < float(chosen) <= settings.limit
+    if not (isinstance(chosen, str) and chosen == "all") and not is_fraction:
         raise InvalidInputError(
             f"size={size!r} must be 'all' or a fraction above 0 and up to {settings.limit:g}."
         )
@@ -155,6 +156,22 @@ def _entries(market: Market, enter: Flags, other: Flags, side: int, size: Size) 
     return records
 
 
+def _check_flags(frame: pd.DataFrame, argument: str) -> None:
+    """Refuse what is neither True nor False, and say what and where the first is."""
+    for place, name in enumerate(frame.columns):
+        column = frame.iloc[:, place]
+        if pd.api.types.is_bool_dtype(column.dtype) and not column.hasnans:
+            continue
+        wrong = [not isinstance(value, (bool, np.bool_)) for value in column]
+        if any(wrong):
+            row = wrong.index(True)
+            raise InvalidInputError(
+                f"{argument} must hold True and False only: {name!r} is {column.iloc[row]!r} on "
+                f"{frame.index[row]} ({sum(wrong)} such rows); compare, as in values > 0, or fill "
+                f"what is missing with fillna(False)."
+            )
+
+
 def _signal(market: Market, signal: Any, argument: str) -> Flags:
     whole = np.zeros((len(market.clock), len(market.symbols)), np.bool_)
     if signal is None:
@@ -166,13 +183,12 @@ def _signal(market: Market, signal: Any, argument: str) -> Flags:
         frame = signal.to_frame(market.symbols[0])
     if not isinstance(frame, pd.DataFrame):
         raise InvalidInputError(f"{argument} must be a DataFrame of booleans.")
-    if not all(pd.api.types.is_bool_dtype(dtype) for dtype in frame.dtypes):
-        raise InvalidInputError(f"{argument} must hold True and False only.")
+    _check_flags(frame, argument)
     rows = rows_of(market, frame.index, argument)
     if len(rows) != len(market.clock):
         raise InvalidInputError(
             f"{argument} has {len(rows)} rows, the run has {len(market.clock)} bars; "
             f"give one row a bar."
         )
-    whole[:, symbols_of(market, frame.columns, argument)] = frame.to_numpy()
+    whole[:, symbols_of(market, frame.columns, argument)] = frame.to_numpy(np.bool_)
     return whole

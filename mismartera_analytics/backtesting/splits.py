@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.arguments import check_choice, is_whole
+from mismartera_analytics.errors import InvalidInputError
 
 __all__ = ["Mode", "Split", "purged_folds", "walk_forward_splits"]
 
@@ -71,7 +72,7 @@ def walk_forward_splits(
     ------
     InvalidInputError
         If a length is not allowed, labels are doubled or unsorted, or the data are too short for one
-        split.
+        training part and a whole test.
 
     Examples
     --------
@@ -83,17 +84,20 @@ def walk_forward_splits(
     for name, value, least in (("train", train, 1), ("test", test, 1), ("purge", purge, 0),
                                ("embargo", embargo, 0)):  # fmt: skip
         _length(value, name, least)
-    if mode not in _MODES:
-        raise InvalidInputError(
-            f"mode={mode!r} is unknown{suggestion(str(mode), _MODES) or '.'} "
-            f"Allowed: {', '.join(_MODES)}."
-        )
+    check_choice(mode, "mode", _MODES)
     gap = purge + embargo
     if train + gap >= len(sessions):
         left_out = f" and {gap} left out" if gap else ""
         raise InvalidInputError(
             f"train={train}{left_out} leave no session to test on: there are {len(sessions)} "
             f"sessions from {sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}."
+        )
+    left = len(sessions) - train - gap
+    if test > left:
+        raise InvalidInputError(
+            f"test={test} is longer than the {left} sessions that train={train}"
+            f"{f' and {gap} left out' if gap else ''} leave of the {len(sessions)} from "
+            f"{sessions[0]:%Y-%m-%d} to {sessions[-1]:%Y-%m-%d}."
         )
     splits = []
     for first in range(train + gap, len(sessions), test):
@@ -175,7 +179,7 @@ def _sessions(labels: Any) -> pd.DatetimeIndex:
 
 
 def _length(value: Any, argument: str, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+    if not is_whole(value) or value < least:
         raise InvalidInputError(
             f"{argument}={value!r} must be a whole number of at least {least} (sessions)."
         )

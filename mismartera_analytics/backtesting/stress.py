@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import whole
 from mismartera_analytics.backtesting.costs import Times
 from mismartera_analytics.backtesting.financing import InterestRates
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance import metrics
-from mismartera_analytics.performance.bootstrap import bootstrap_intervals, mean_block
+from mismartera_analytics.performance.bootstrap import MOST_DRAWS, bootstrap_intervals, mean_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,8 @@ def stress(
     StrategyError
         If the strategy raises when its orders come late.
     """
+    whole(draws, "draws", most=MOST_DRAWS)
+    whole(seed, "seed")
     settings = result.settings
     _check_repeats(result)
     late = _again(result, dataclasses.replace(settings, delay=settings.delay + 1))

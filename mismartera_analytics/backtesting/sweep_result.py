@@ -111,6 +111,10 @@ class SweepResult:
         InvalidInputError
             If a parameter of the grid is missing, or one is unknown.
         """
+        if not isinstance(parameters, Mapping | None):
+            raise InvalidInputError(
+                f"parameters={parameters!r} must be a dict of names and values, as best() gives it."
+            )
         chosen = {**(parameters or {}), **named}
         missing = [name for name in self._grid.names if name not in chosen]
         if missing:

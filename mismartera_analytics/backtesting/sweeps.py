@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import only_known_names, truth
 from mismartera_analytics.backtesting.counting import check_family
 from mismartera_analytics.backtesting.exchanges import CalendarLike
 from mismartera_analytics.backtesting.grids import Condition
@@ -22,6 +23,7 @@ from mismartera_analytics.backtesting.searches import (
     prepared_search,
     table_of,
 )
+from mismartera_analytics.backtesting.settings import RULES
 from mismartera_analytics.backtesting.signal_functions import SignalFunction
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.sweep_result import SweepResult, frame_of
@@ -32,6 +34,7 @@ _READ = 1_000
 """Combinations that are looked for in the log at a time."""
 
 
+@only_known_names(*RULES)
 def sweep(
     strategy: Strategy | type[Strategy] | SignalFunction,
     grid: Mapping[str, Any] | Iterable[Mapping[str, Any]],
@@ -69,7 +72,8 @@ def sweep(
         Such functions share their indicators, ``bars.indicator(sma, window=fast)``, and all their
         combinations run in compiled code: they are by far the faster way.
     grid
-        Parameters and the values to try, of which the product is taken; or a list of dicts.
+        Parameters and the values to try, of which the product is taken; or a list of dicts. What is
+        given twice is tried once.
     symbols, start, end, interval, calendar, bars, actions
         As in `backtest`.
     where
@@ -128,6 +132,7 @@ def sweep(
     >>> found.frame.shape
     (4, 11)
     """
+    count, resume = truth(count, "count"), truth(resume, "resume")
     place = Place(run_in, workers, client)
     search = prepared_search(
         strategy, grid, symbols, start, end, where=where, draws=draws, seed=seed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,26 +18,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mismartera_analytics import auth, clock, frames
 from mismartera_analytics.backtesting.counting import check_family
 from mismartera_analytics.backtesting.fingerprints import code_hash, json_value
+from mismartera_analytics.errors import suggestion
 from mismartera_analytics.models import BacktestRun, Trial
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.queries.sql_tables import OWNED
 from mismartera_analytics.recording import books
-from mismartera_analytics.recording.ownership import UserLike, reading, scope_of
+from mismartera_analytics.recording.ownership import Scope, UserLike, reading, scope_of
 from mismartera_analytics.recording.transactions import writing
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 __all__ = [
     "TrialRecord",
     "code_hash",
+    "families",
     "headline",
     "headlines",
     "log_trials",
     "logged_results",
+    "recorded_trials",
     "trials",
 ]
 
+logger = logging.getLogger(__name__)
 _CHUNK = 500  # keys asked for at a time: SQLite takes 999 values in older builds
 _FIGURES = ("sessions", "sharpe", "skew", "kurtosis", "total_return", "max_drawdown")
 
@@ -259,7 +265,7 @@ def trials(
     pandas.DataFrame
         `frames.TRIALS`, empty where nothing was recorded. Inside ``as_user`` only that user's, a
         superuser's all. ``json_normalize(frame["parameters"].map(json.loads))`` spreads parameters
-        over columns.
+        over columns. Where a family has no trial but another's name is near, a warning names that.
 
     Raises
     ------
@@ -280,14 +286,39 @@ def trials(
     if family is not None:
         check_family(family)
     with reading(db_session) as own:
-        scope = scope_of(own, user=user)
-        statement = select(Trial.id).outerjoin(BacktestRun, BacktestRun.id == Trial.run_id)
-        if scope.user_id is not None:
-            statement = statement.where(*OWNED["trials"](scope))
-        if family is not None:
-            statement = statement.where(Trial.family == family)
-        table = read_frame(own, _columns(), statement)
-        table["user"] = books.owner_names(own, table["account_id"], table["user_id"])
+        found = recorded_trials(own, family, user=user, tz=tz)
+        if family is not None and found.empty:
+            hint = suggestion(family, families(own, user=user))
+            if hint:
+                logger.warning("no trial of family=%r%s", family, hint)
+    return found
+
+
+def families(db_session: Session, *, user: UserLike | None = None) -> list[str]:
+    """Return the families of which there are trials, sorted."""
+    names = _seen(select(Trial.family), scope_of(db_session, user=user))
+    return sorted(db_session.scalars(names.distinct()))
+
+
+def _seen(statement: Select[Any], scope: Scope) -> Select[Any]:
+    """Return a statement on trials narrowed to those of a scope."""
+    joined = statement.outerjoin(BacktestRun, BacktestRun.id == Trial.run_id)
+    return joined if scope.user_id is None else joined.where(*OWNED["trials"](scope))
+
+
+def recorded_trials(
+    db_session: Session,
+    family: str | None = None,
+    *,
+    user: UserLike | None = None,
+    tz: str | None = None,
+) -> pd.DataFrame:
+    """Return what `trials` returns, without a word about names that are near."""
+    statement = _seen(select(Trial.id), scope_of(db_session, user=user))
+    if family is not None:
+        statement = statement.where(Trial.family == family)
+    table = read_frame(db_session, _columns(), statement)
+    table["user"] = books.owner_names(db_session, table["account_id"], table["user_id"])
     results = [json.loads(text) if isinstance(text, str) else {} for text in table["result"]]
     versions = [json.loads(text) if isinstance(text, str) else {} for text in table["data"]]
     for name in _FIGURES:

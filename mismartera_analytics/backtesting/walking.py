@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import only_known_names, truth
 from mismartera_analytics.backtesting.counting import check_family
 from mismartera_analytics.backtesting.exchanges import CalendarLike
 from mismartera_analytics.backtesting.grids import Condition
@@ -37,6 +38,7 @@ from mismartera_analytics.backtesting.searches import (
     prepared_search,
     table_of,
 )
+from mismartera_analytics.backtesting.settings import RULES
 from mismartera_analytics.backtesting.signal_functions import SignalFunction
 from mismartera_analytics.backtesting.splits import Mode, Split, walk_forward_splits
 from mismartera_analytics.backtesting.strategy import Strategy
@@ -48,6 +50,7 @@ __all__ = ["walk_forward"]
 Floats = NDArray[np.float64]
 
 
+@only_known_names(*RULES)
 def walk_forward(
     strategy: Strategy | type[Strategy] | SignalFunction,
     grid: Mapping[str, Any] | Iterable[Mapping[str, Any]],
@@ -115,7 +118,7 @@ def walk_forward(
     Raises
     ------
     BarsNotFoundError, InvalidInputError, StrategyError, WorkerError
-        As in `sweep`; also if the data are too short for one window.
+        As in `sweep`; also if the data are too short for one window, or for a whole test.
 
     Examples
     --------
@@ -125,6 +128,7 @@ def walk_forward(
     >>> walked.windows[["test_start", "fast", "slow"]].shape
     (11, 3)
     """
+    count = truth(count, "count")
     column = column_of(by, SHOWN, "by")
     place = Place(run_in, workers, client)
     search = prepared_search(

@@ -14,6 +14,7 @@ app = typer.Typer(help="Backtests: run, list, show, run again.", no_args_is_help
 
 User = Annotated[str | None, typer.Option("--user", help="Only this user's rows.")]
 Zone = Annotated[str | None, typer.Option("--tz", help="Show times in this zone, else in UTC.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Let a saved run of that name give way.")]
 Run = Annotated[str, typer.Argument(help="The run's name, or its id.")]
 
 
@@ -34,19 +35,23 @@ def run(
     ] = None,
     save: Annotated[str | None, typer.Option(help="Save the run under this name.")] = None,
     owner: Annotated[str | None, typer.Option(help="User who owns the saved run.")] = None,
+    replace: Replace = False,  # noqa: FBT002
     csv: AsCsv = False,  # noqa: FBT002
     json: AsJson = False,  # noqa: FBT002
     parquet: AsParquet = False,  # noqa: FBT002
     most: Most = 40,
 ) -> None:
     """Run the backtest that a session configuration describes, within its limits."""
+    from mismartera_analytics.backtesting.saving import check_unused
     from mismartera_analytics.backtesting.session_runs import run_session_config
     from mismartera_analytics.frames import METRICS
 
     form = form_of(csv=csv, json=json, parquet=parquet)
+    if save is not None and not replace:
+        check_unused(save, user=owner)
     result = run_session_config(name, strategy=strategy, cash=cash)
     if save is not None:
-        result.save(save, user=owner)
+        result.save(save, user=owner, replace=replace)
     show(result.metrics.reset_index(), METRICS, title=repr(result), form=form, most=most)
 
 

@@ -148,7 +148,7 @@ def run_demo(*, on_step: Callable[[str], None] = lambda title: None) -> DemoOutc
         on_step(next(steps))
         result = _backtest()
         on_step(next(steps))
-        account_id = result.save(RUN)
+        account_id = result.save(RUN, replace=True)
         on_step(next(steps))
         by_year = pnl(account=account_id, freq="year")
         on_step(next(steps))

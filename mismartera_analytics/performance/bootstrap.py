@@ -9,10 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mismartera_analytics.arguments import is_number, is_whole, whole
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance.observations import observations
 
-__all__ = ["bootstrap_intervals", "check_draws", "drawn", "mean_block", "stationary_bootstrap"]
+__all__ = [
+    "MOST_DRAWS",
+    "bootstrap_intervals",
+    "check_draws",
+    "drawn",
+    "mean_block",
+    "stationary_bootstrap",
+]
 
 Floats = npt.NDArray[np.floating[Any]]
 MOST_DRAWS = 100_000
@@ -78,14 +86,14 @@ def stationary_bootstrap(
         )
     check_draws(draws)
     length = mean_block(len(values)) if block is None else block
-    if not (np.isfinite(length) and length >= 1):
+    if not (is_number(length) and length >= 1):
         raise InvalidInputError(f"block={block!r} must be a mean length of at least 1.")
-    return _draws(values, draws, length, np.random.default_rng(seed))
+    return _draws(values, draws, length, np.random.default_rng(whole(seed, "seed")))
 
 
 def check_draws(draws: int) -> None:
     """Refuse what is no number of draws."""
-    if isinstance(draws, bool) or not (isinstance(draws, int) and 1 <= draws <= MOST_DRAWS):
+    if not (is_whole(draws) and 1 <= draws <= MOST_DRAWS):
         raise InvalidInputError(
             f"draws={draws!r} must be a whole number from 1 to {MOST_DRAWS:,}; 1,000 are usual."
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance.observations import observations
 
@@ -145,7 +146,7 @@ def _check(values: Floats, blocks: int) -> None:
             f"matrix has {trials} trial{'s' * (trials != 1)}: nothing was picked, so nothing can be "
             f"overfitted by picking. Pass one column for each trial, two or more."
         )
-    if not (isinstance(blocks, int) and 2 <= blocks <= MOST_BLOCKS and blocks % 2 == 0):
+    if not (is_whole(blocks) and 2 <= blocks <= MOST_BLOCKS and blocks % 2 == 0):
         raise InvalidInputError(
             f"blocks={blocks!r} must be an even number from 2 to {MOST_BLOCKS}."
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -326,8 +327,7 @@ def annualisation(
     '252 periods a year, as given'
     """
     if periods_per_year is not None:
-        is_number = isinstance(periods_per_year, (int, float, np.number))
-        if not (is_number and np.isfinite(periods_per_year) and periods_per_year > 0):
+        if not (is_number(periods_per_year) and periods_per_year > 0):
             raise InvalidInputError(
                 f"periods_per_year={periods_per_year!r} must be a number above zero."
             )

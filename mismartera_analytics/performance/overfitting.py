@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance.observations import (
     ROUNDING,
@@ -226,14 +227,15 @@ def expected_maximum_sharpe(trials: float, variance: float) -> float:
     >>> round(expected_maximum_sharpe(100, 0.5), 2)
     1.79
     """
-    if not (math.isfinite(trials) and trials >= 1):
+    if not (is_number(trials) and trials >= 1):
         raise InvalidInputError(f"trials={trials!r} must be a number of at least 1.")
     if trials == 1:
         return 0.0
     _check_variance(variance)
-    quantile = (1.0 - _EULER) * _NORMAL.inv_cdf(1.0 - 1.0 / trials)
-    quantile += _EULER * _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
-    return math.sqrt(variance) * quantile
+    # Z(1 - p) is -Z(p): the latter has all its digits where p is tiny.
+    quantile = (1.0 - _EULER) * _NORMAL.inv_cdf(1.0 / trials)
+    quantile += _EULER * _NORMAL.inv_cdf(1.0 / (trials * math.e))
+    return -math.sqrt(variance) * quantile
 
 
 def deflated_sharpe_ratio(
@@ -332,7 +334,7 @@ def minimum_track_record_length(
     >>> round(minimum_track_record_length([0.02, 0.01, -0.01, 0.01, 0.02, -0.01]), 1)
     14.8
     """
-    if not 0.5 < confidence < 1.0:
+    if not (is_number(confidence) and 0.5 < confidence < 1.0):
         raise InvalidInputError(f"confidence={confidence!r} must lie between 0.5 and 1.")
     data = observations(returns)
     level = _per_observation(benchmark, per, periods_per_year, data, "benchmark", power=1)
@@ -346,7 +348,7 @@ def _each(data: Observations, measure: Callable[[SharpeEstimate], float]) -> Any
 
 
 def _check_variance(variance: float) -> None:
-    if not (math.isfinite(variance) and variance >= 0.0):
+    if not (is_number(variance) and variance >= 0.0):
         raise InvalidInputError(
             f"variance={variance!r} must be that of the trials' Sharpe ratios, at least 0; two "
             f"trials or more have one."
@@ -363,7 +365,7 @@ def _per_observation(
     power: int,
 ) -> float:
     """Return a ratio (`power` 1) or a variance of ratios (2) per observation."""
-    if not math.isfinite(value):
+    if not is_number(value):
         raise InvalidInputError(f"{argument}={value!r} must be a finite number.")
     if per is None and value == 0.0:
         return value

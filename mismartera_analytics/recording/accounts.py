@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import auth
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.errors import (
     DuplicateError,
     InvalidInputError,
@@ -134,6 +135,8 @@ def open_account(
 def _owner(db_session: Session, user: UserLike) -> User:
     column = User.username if isinstance(user, str) else User.id
     value = user.id if isinstance(user, User) else user
+    if not isinstance(value, str) and not is_whole(value):
+        raise InvalidInputError(f"user={user!r} is not a user name, an id or a User.")
     identity = auth.current_user()
     own = None if identity is None or identity.is_superuser else identity
     if own is not None and value not in (own.user_id, own.username):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from mismartera_analytics.backtesting import indicators
 from mismartera_analytics.backtesting.costs import PerShare, Proportional
 from mismartera_analytics.backtesting.indicators import ema, sma
+from mismartera_analytics.backtesting.lookahead import check_lookahead
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.backtesting.shortfall import compare
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import (
     BarsNotFoundError,
@@ -19,6 +24,7 @@ from mismartera_analytics.errors import (
     MismarteraError,
     NaiveDatetimeError,
     StrategyError,
+    UnknownArgumentError,
 )
 
 FLAT = (10.0, 11.0, 9.0, 10.0)
@@ -61,6 +67,12 @@ def labelled(bars, values):
         ({"strategy": Idle(), "volume_limit": 1.5}, "volume_limit=1.5 must be a share"),
         ({"strategy": Idle(), "bracket_from": "now"}, "Allowed: entry_bar, next_bar"),
         ({"strategy": Idle(), "bar_path": "bset"}, "did you mean 'best'"),
+        ({"strategy": Idle(), "size": 0.5}, "size=0.5 belongs to entries"),
+        ({"strategy": Idle(), "cash": True}, "cash=True must be a positive"),
+        ({"strategy": Idle(), "cash": 10**400}, "cash=1000"),
+        ({"strategy": Idle(), "delay": True}, "delay=True must be a whole number of bars"),
+        ({"strategy": Idle(), "count": "x"}, "count='x' must be True or False"),
+        ({"strategy": Idle(), "symbols": b"AAA"}, "symbols=b'AAA' must be a symbol or a list"),
         ({"strategy": Idle(), "stop_loss": 0.1}, "stop_loss belongs to entries"),
         ({"strategy": Idle(), "commission": 0.001}, "commission=0.001 is no policy"),
         ({"strategy": Idle(), "interval": "1D"}, "is not an interval"),
@@ -108,7 +120,7 @@ def test_weights_of_text(go, bars):
 
 def test_frames_with_another_index(go, bars):
     with pytest.raises(InvalidInputError, match="no bar of this run"):
-        go(weights=labelled(bars, 0.5).shift(freq="1h"))
+        go(weights=labelled(bars, 0.5).shift(freq="3D"))
     with pytest.raises(InvalidInputError, match="unsorted"):
         go(weights=labelled(bars, 0.5).iloc[::-1])
     with pytest.raises(InvalidInputError, match="DatetimeIndex"):
@@ -345,3 +357,104 @@ def test_a_column_of_orders_that_is_nearly_one_is_refused(go, bars):
 def test_prices_that_are_no_numbers_are_named(go, bars):
     with pytest.raises(InvalidBarsError, match="close must hold numbers"):
         go(strategy=Idle(), bars=bars.assign(close="x"))
+
+
+def test_flags_that_are_none_are_named_with_their_row(go, bars):
+    with pytest.raises(InvalidInputError, match=r"'AAA' is 'yes' on 2024-01-03.*\(1 such rows\)"):
+        go(entries=labelled(bars, [True, "yes", False, True]))
+    holes = labelled(bars, pd.array([True, None, None, True], "boolean"))
+    with pytest.raises(InvalidInputError, match=r"'AAA' is <NA> on 2024-01-03.*fillna\(False\)"):
+        go(entries=holes)
+    assert go(entries=labelled(bars, pd.array([True] * 4, "boolean"))).ambiguous_fills == 0
+
+
+def test_naive_times_of_day_are_told_from_labels(go, bars):
+    opens = pd.DatetimeIndex(bars["session"]) + pd.Timedelta("9h30min")
+    with pytest.raises(NaiveDatetimeError, match=r"2024-01-02 09:30:00 is a naive .*tz_localize"):
+        go(weights=pd.DataFrame({"AAA": 0.5}, opens))
+    aware = opens.tz_localize("America/New_York")
+    assert len(go(weights=pd.DataFrame({"AAA": 0.5}, aware[:1])).fills) == 1
+
+
+@pytest.mark.parametrize("volume", [-5.0, np.inf])
+def test_volumes_below_zero_or_without_end_are_refused(go, bars, volume):
+    with pytest.raises(InvalidBarsError, match=f"'AAA' on 2024-01-02 has volume {volume:g}"):
+        go(strategy=Idle(), bars=bars.assign(volume=[volume, 1.0, 0.0, np.nan]))
+
+
+def test_no_argument_is_taken_by_a_name_that_is_nearly_right(go, nyse, bars):
+    with pytest.raises(
+        UnknownArgumentError, match=r"backtest .*'commision', did you mean 'commiss"
+    ):
+        go(strategy=Idle(), commision=PerShare(0.01))
+    with pytest.raises(
+        TypeError, match="check_lookahead has no argument 'cut', did you mean 'cuts'"
+    ):
+        check_lookahead(Idle(), bars=bars, calendar=nyse, cut=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"symbols": 5}, "symbols=5 must be a symbol or a list"),
+        ({"symbols": ["AAA", 5]}, "must be a symbol or a list"),
+        ({"cuts": 0}, "cuts=0 must be a whole number of at least 1"),
+        ({"strategy": None, "weights": "half"}, "weights='half' is neither a function of bars nor"),
+        ({"strategy": None, "universe": 5}, "universe=5 is neither a function of bars nor a list"),
+        ({"strategy": None, "universe": lambda date: 5}, "returned 5; it must return symbols"),
+        ({"strategy": None, "universe": lambda d: 5}, "returned 5; it must return symbols"),
+    ],
+)
+def test_arguments_of_a_check(nyse, bars, arguments, words):
+    with pytest.raises(InvalidInputError, match=words):
+        check_lookahead(**{"strategy": Idle(), "bars": bars, "calendar": nyse, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seed": "x"}, "seed='x' must be a whole number"),
+        ({"seed": -1}, "seed=-1"),
+        ({"draws": 1.5}, "draws=1.5 must be a whole number"),
+        ({"block": "x"}, "block='x' must be a mean length"),
+        ({"block": True}, "block=True"),
+    ],
+)
+def test_arguments_of_stress(go, options, words):
+    with pytest.raises(InvalidInputError, match=words):
+        go(strategy=Idle(), count=False).stress(**{"draws": 2, **options})
+
+
+@pytest.mark.parametrize(
+    ("live", "simulated", "options", "words"),
+    [
+        (None, 1, {}, "live=None must be an account"),
+        (1, [], {}, r"simulated=\[\] must be an account"),
+        (1, 1, {"within": "1d"}, "within='1d' must be a timedelta"),
+        (1, 1, {"within": pd.Timedelta("-1D")}, "must be a timedelta of at least 0"),
+    ],
+)
+def test_arguments_of_compare(live, simulated, options, words):
+    with pytest.raises(InvalidInputError, match=words):
+        compare(live, simulated, **options)
+
+
+def test_no_indicator_takes_a_window_that_is_none():
+    values = np.arange(1.0, 30.0)
+    for name in indicators.__all__:
+        function = getattr(indicators, name)
+        given = [
+            values for p in inspect.signature(function).parameters.values()
+            if p.kind is p.POSITIONAL_OR_KEYWORD
+        ]  # fmt: skip
+        options = [
+            p.name for p in inspect.signature(function).parameters.values()
+            if p.kind is p.KEYWORD_ONLY
+        ]  # fmt: skip
+        for option in options:
+            for wrong in ("x", -1, 1.5, np.nan, True, None):
+                if option == "deviations" and wrong == 1.5:
+                    continue
+                others = {other: 5 for other in options if other != option}
+                with pytest.raises(MismarteraError, match=option):
+                    function(*given, **others, **{option: wrong})

@@ -12,7 +12,7 @@ from mismartera_analytics.backtesting.counting import trial_record
 from mismartera_analytics.backtesting.credibility import tries_of
 from mismartera_analytics.backtesting.samples import MovingAverageCross
 from mismartera_analytics.backtesting.trial_log import TrialRecord, log_trials
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, UnknownNameError
 
 
 @pytest.fixture
@@ -88,6 +88,8 @@ def test_another_family_can_be_asked_for(ready_database, run):
     assert result.credibility(family="MovingAverageCross").loc["trials", "value"] == 2
     with pytest.raises(InvalidInputError, match="family="):
         result.credibility(family=" ")
+    with pytest.raises(UnknownNameError, match="family='Trnd' has no trials, did you mean 'Trend'"):
+        result.credibility(family="Trnd")
 
 
 def test_frames_without_a_family_have_no_known_number_of_tries(ready_database, run, sample):

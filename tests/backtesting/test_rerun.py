@@ -75,7 +75,7 @@ def test_the_same_bits_by_name_and_by_id(records):
     assert same(again, first)
     assert again.data_version == first.data_version
     assert same(ma.rerun(1), first)
-    again.save("random", user="ada")
+    again.save("random", user="ada", replace=True)
     assert same(ma.rerun("random"), first)
     assert ma.trials()["user"].tolist() == ["ada"]  # the run itself was nobody's until it was saved
     assert ma.trials(user="ada")["run"].tolist() == ["random"]

@@ -13,8 +13,9 @@ from mismartera_analytics.backtesting.costs import PerShare
 from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.backtesting.saving import check_unused
 from mismartera_analytics.backtesting.trial_log import trials
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError
+from mismartera_analytics.errors import DuplicateError, InvalidInputError, UnknownNameError
 from mismartera_analytics.market_data import samples
 from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.ingest import ingest_bars
@@ -70,11 +71,19 @@ def test_a_saved_run_reads_like_any_account(result):
     assert by_session["dividends"].sum() == pytest.approx(result.dividends)
 
 
-def test_saving_again_replaces_and_another_name_adds(result):
+def test_a_used_name_is_refused_unless_the_run_is_to_be_replaced(result):
     first = result.save("cross", user="ada")
     once = counts()
     with auth.as_user("ada"):
-        assert result.save("cross") == first
+        with pytest.raises(DuplicateError, match=r"name='cross' .* replace=True"):
+            result.save("cross")
+        with pytest.raises(DuplicateError, match="name='cross'"):
+            check_unused("cross")
+        with pytest.raises(InvalidInputError, match="replace='yes' must be True or False"):
+            result.save("cross", replace="yes")
+        check_unused("other")
+        assert counts() == once
+        assert result.save("cross", replace=True) == first
     assert counts() == once
     assert result.save("other", user="ada") != first
     assert counts() == [2 * count for count in once]
@@ -137,7 +146,7 @@ def test_a_margin_account_with_shorts_interest_and_fees_agrees_to_the_cent(resul
 def test_a_saved_run_replaced_takes_its_trial_along(result):
     result.save("cross", user="ada")
     other = backtest(MovingAverageCross(fast=20), ["AAPL", "IBM"], "2004-01-02")
-    other.save("cross", user="ada")
+    other.save("cross", user="ada", replace=True)
     runs = trials(user="ada").set_index("parameters")["run"]
     assert runs['{"fast": 20, "slow": 200}'] == "cross"
     assert runs.notna().sum() == 1

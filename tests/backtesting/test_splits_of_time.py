@@ -68,6 +68,10 @@ def test_walking_forward_never_leaks(
         with pytest.raises(InvalidInputError, match="leave no session to test on"):
             walk_forward_splits(DAYS[:count], purge=purge, embargo=embargo, **options)
         return
+    if train + gap + test > count:
+        with pytest.raises(InvalidInputError, match=f"test={test} is longer than the"):
+            walk_forward_splits(DAYS[:count], purge=purge, embargo=embargo, **options)
+        return
     splits = walk_forward_splits(DAYS[:count], purge=purge, embargo=embargo, **options)
     tested = [place for split in splits for place in places(split.test)]
     assert tested == list(range(train + gap, count))

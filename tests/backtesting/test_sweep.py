@@ -237,6 +237,25 @@ def test_a_distribution_is_drawn_from(sample: pd.DataFrame, nyse: TradingCalenda
     assert set(found.frame["slow"]) == {30}
 
 
+def test_a_condition_that_raises_is_told_with_its_combination(
+    sample: pd.DataFrame, nyse: TradingCalendar
+) -> None:
+    with pytest.raises(StrategyError, match=r"where raised ZeroDivisionError of {'fast': 5}: "):
+        sweep(crossing, {"fast": [5]}, "IBM", bars=sample, calendar=nyse, where=lambda p: 1 // 0)
+
+
+def test_what_is_given_twice_is_tried_once(sample: pd.DataFrame, nyse: TradingCalendar) -> None:
+    def tried(grid: Any) -> pd.DataFrame:
+        return sweep(
+            crossing, grid, "IBM", "2012-01-01", bars=sample, calendar=nyse, count=False
+        ).frame
+
+    found = tried({"fast": np.array([9, 5, 9, 5]), "slow": [20]})
+    assert found["fast"].tolist() == [9, 5]
+    again = tried([{"fast": 9, "slow": 20}, {"fast": 5, "slow": 20}, {"slow": 20, "fast": 9}])
+    pd.testing.assert_frame_equal(again, found)
+
+
 @pytest.mark.parametrize(
     ("grid", "options", "sentence"),
     [
@@ -255,6 +274,8 @@ def test_a_distribution_is_drawn_from(sample: pd.DataFrame, nyse: TradingCalenda
             "'fsat', which is no parameter",
         ),
         ([{"fast": 5, "slow": 9}], {"where": lambda p: p["fsat"]}, "did you mean 'fast'"),
+        ({"fast": [5], "slow": [9]}, {"resume": 1}, "resume=1 must be True or False"),
+        ({"fast": [5], "slow": [9]}, {"workers": 10**18}, "must be a whole number from 1 to 1,024"),
         ({"fast": [5], "slow": [9]}, {"seed": -1}, "seed=-1 must be a whole number of at least 0"),
         ({"fast": [5], "slow": [9]}, {"seed": "x", "draws": 1}, "seed='x' must be a whole number"),
         ({"fast": [5], "slow": []}, {}, "'slow' has no values"),
@@ -265,7 +286,11 @@ def test_a_distribution_is_drawn_from(sample: pd.DataFrame, nyse: TradingCalenda
         ([{"fast": 1, "slow": 2}, {"fast": 1}], {}, "name different parameters"),
         ({"fast": [5], "slow": Frozen()}, {}, "'slow' is a distribution"),
         ({"fast": [5, 6], "slow": [9]}, {"draws": 3}, "draws=3 different combinations were not"),
-        ({"fast": [5], "slow": [9]}, {"comission": 3}, "'comission' is no rule of a backtest"),
+        (
+            {"fast": [5], "slow": [9]},
+            {"comission": 3},
+            "'comission', did you mean 'commission'",
+        ),
         ({"fast": [5], "slow": [9]}, {"workers": 0}, "workers=0 must be"),
         ({"fast": [5], "slow": [9]}, {"run_in": "thread"}, "did you mean 'threads'?"),
         ({"fast": [5], "slow": [9]}, {"client": 3}, "must be a distributed.Client"),

@@ -143,3 +143,19 @@ def test_what_is_not_defined_is_none(returns: list[float]) -> None:
     assert row["sharpe"] is None
     assert row["sessions"] == len(returns)
     assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_a_family_that_is_nearly_one_is_hinted_at(
+    ready_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log_trials("Cross", [record()])
+    assert ma.trials("Corss").empty
+    assert "no trial of family='Corss', did you mean 'Cross'?" in caplog.text
+    caplog.clear()
+    assert ma.trials("Unlike").empty
+    assert len(ma.trials("Cross")) == 1
+    assert not caplog.records
+    ma.create_user("ada", "ada@example.com", "secret")
+    with ma.as_user("ada"):
+        assert ma.trials("Corss").empty  # what others have tried is not hinted at
+    assert not caplog.records

@@ -198,7 +198,7 @@ def test_sessions_open_and_close_are_heard_in_the_test_only(
         ({"train": 300, "purge": 800}, "train=300 and 800 left out leave no session"),
         ({"by": "shrape"}, "did you mean 'sharpe_ratio'"),
         ({"mode": "anchor"}, "did you mean 'anchored'"),
-        ({"interval": "1d", "comission": 1}, "'comission' is no rule"),
+        ({"interval": "1d", "comission": 1}, "no argument 'comission', did you mean 'commission'"),
     ],
 )
 def test_bad_input(ibm: pd.DataFrame, nyse: TradingCalendar, options: Any, sentence: str) -> None:

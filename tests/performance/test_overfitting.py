@@ -206,6 +206,16 @@ def test_a_loser_has_no_minimum_length():
         ),
         (lambda _: probabilistic_sharpe_ratio(np.array([100.0, 101.0])), "look like prices"),
         (lambda _: sharpe_estimate(np.zeros((3, 2))), "2 columns"),
+        (lambda r: probabilistic_sharpe_ratio(r, benchmark="x"), "benchmark='x' must be a finite"),
+        (lambda r: minimum_track_record_length(r, confidence=None), "confidence=None must lie"),
+        (
+            lambda r: deflated_sharpe_ratio(r, trials="9", variance=0.1, per="observation"),
+            "trials='9' must be a number",
+        ),
+        (
+            lambda r: deflated_sharpe_ratio(r, trials=9, variance=[], per="observation"),
+            r"variance=\[\] must be that",
+        ),
     ],
 )
 def test_refusals_name_the_argument(call, words):
@@ -216,3 +226,12 @@ def test_refusals_name_the_argument(call, words):
 def test_an_excess_kurtosis_is_found_out():
     with pytest.raises(InvalidInputError, match="not the excess"):
         SharpeEstimate(0.1, 100, skew=0.0, kurtosis=0.0)
+
+
+def test_the_best_of_very_many_tries_has_all_its_digits():
+    for trials in (2, 400, 10**9, 10**18):
+        euler = 0.5772156649015329
+        wanted = (1 - euler) * stats.norm.isf(1 / trials) + euler * stats.norm.isf(
+            1 / (trials * math.e)
+        )
+        assert expected_maximum_sharpe(trials, 1.0) == pytest.approx(wanted, rel=1e-12)

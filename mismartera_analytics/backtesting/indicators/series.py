@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mismartera_analytics.arguments import whole
 from mismartera_analytics.errors import InvalidInputError
 
 __all__ = ["aligned", "length_of", "one_series"]
@@ -34,9 +35,4 @@ def aligned(**named: ArrayLike) -> tuple[NDArray[np.float64], ...]:
 
 def length_of(window: Any, argument: str = "window", *, least: int = 1) -> int:
     """Return a number of bars."""
-    is_number = isinstance(window, (int, np.integer)) and not isinstance(window, bool)
-    if not is_number or window < least:
-        raise InvalidInputError(
-            f"{argument}={window!r} must be a whole number of at least {least}."
-        )
-    return int(window)
+    return whole(window, argument, least=least)
