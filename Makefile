@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/.stamps
+NOTEBOOKS ?= cache
 
-.PHONY: help demo test crash check lab bench clean calendars calendars-check calendars-goldens \
+.PHONY: help demo test crash check lab docs bench clean calendars calendars-check calendars-goldens \
 	backtest-peers backtest-goldens
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +28,10 @@ lab: $(STAMPS)/lab     ## JupyterLab on the notebooks
 	$(BIN)/mismartera demo --if-missing
 	$(BIN)/jupyter lab notebooks/01_first_look.ipynb
 
+docs: $(STAMPS)/docs   ## the documentation site in docs/_build/html; NOTEBOOKS=off leaves their results out
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 \
+		--define nb_execution_mode=$(NOTEBOOKS) docs docs/_build/html
+
 bench: $(STAMPS)/dev   ## compare with peers and write docs/benchmarks.md
 	$(BIN)/python benchmarks/run.py
 
@@ -47,7 +52,7 @@ backtest-goldens: $(STAMPS)/dev ## what tests compare backtests with
 	$(BIN)/python tools/make_backtest_goldens.py
 
 clean:           ## remove .venv and what tools left
-	rm -rf .venv .bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .bench build dist docs/_build docs/api/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -56,6 +61,7 @@ clean:           ## remove .venv and what tools left
 $(STAMPS)/demo: EXTRAS = samples
 $(STAMPS)/dev: EXTRAS = dev
 $(STAMPS)/lab: EXTRAS = samples,lab
+$(STAMPS)/docs: EXTRAS = docs
 $(STAMPS)/%: pyproject.toml | .venv/bin/python
 	@echo "Installing into .venv; the first time takes a minute or two."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'

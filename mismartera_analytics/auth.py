@@ -211,6 +211,7 @@ def authenticate_user(username: str, password: str) -> User | None:
     Returns
     -------
     User or None
+        None where name and password do not fit, whichever of them is wrong.
 
     Raises
     ------

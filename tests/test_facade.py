@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,18 @@ def test_type_checkers_see_the_same_names() -> None:
     imports = [node for node in checked.body if isinstance(node, ast.ImportFrom)]
     declared = {alias.asname for node in imports for alias in node.names}
     assert declared == set(ma.__all__)
+
+
+def test_every_name_of_the_facade_has_one_page() -> None:
+    entry = re.compile(r"^   (\w+)$", re.MULTILINE)
+    listed: Counter[str] = Counter()
+    for page in (ROOT.parent / "docs" / "api").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"```\{eval-rst\}\n(.*?)```", text, re.DOTALL):
+            if ".. currentmodule:: mismartera_analytics\n" in block:
+                listed.update(entry.findall(block))
+        listed.update(re.findall(r"py:data:: mismartera_analytics\.(\w+)", text))
+    assert sorted(listed.elements()) == list(ma.__all__)
 
 
 def _modules() -> list[str]:

@@ -116,6 +116,7 @@ def rerun(
     Returns
     -------
     BacktestResult
+        The run as it was, to the last bit.
 
     Raises
     ------

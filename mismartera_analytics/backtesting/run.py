@@ -123,6 +123,8 @@ def backtest(
         Columns ``placed_at, symbol, side, quantity`` and perhaps ``order_type, price, stop_price,
         trail, trail_percent, stop_loss, take_profit, time_in_force``; an order is eligible from the
         first bar that starts then or later.
+    parameters
+        Of `strategy` where that is a class; names that it lacks are refused.
     commission, slippage
         Policies of `backtesting.costs`; none by default.
     fill
@@ -182,6 +184,7 @@ def backtest(
     Returns
     -------
     BacktestResult
+        Orders, fills, equity and metrics; frames with the columns of the query helpers.
 
     Raises
     ------

@@ -109,6 +109,7 @@ def sweep(
     Returns
     -------
     SweepResult
+        A row for each combination in its ``frame``; `SweepResult.result` runs one of them in full.
 
     Raises
     ------

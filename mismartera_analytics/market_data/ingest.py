@@ -110,6 +110,7 @@ def ingest_bars(
     Returns
     -------
     IngestSummary
+        What was written, for whom, and what was put aside.
 
     Raises
     ------

@@ -93,6 +93,7 @@ def record_orders(
     Returns
     -------
     Recorded
+        How many orders and fills are new, and how many orders went on or were known.
 
     Raises
     ------
