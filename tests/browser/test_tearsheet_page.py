@@ -84,7 +84,7 @@ def test_sorts_numbers_as_numbers(page):
 
 
 def test_a_pointer_reads_the_value_of_its_session(page):
-    figure = page.locator("figure[data-hover]")
+    figure = page.locator("figure[data-hover]").first
     panel = figure.locator("[data-frame]:visible")
     panel.scroll_into_view_if_needed()
     box = panel.bounding_box()

@@ -10,7 +10,7 @@ import pytest
 from mismartera_analytics import frames, tear_sheet
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance import tables
-from mismartera_analytics.reports.content import TearSheetContent
+from mismartera_analytics.reports.content import Ambiguity, TearSheetContent
 from mismartera_analytics.reports.sources import content_of
 from mismartera_analytics.reports.tearsheet import render
 
@@ -35,7 +35,12 @@ class Run:
     data_version: dict[str, Any] = field(
         default_factory=lambda: {"store": "/home/ann/bars", "version": 3}
     )
+    financing: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"amount": []}))
     code_version: str = "0.1.0+abc"
+    ambiguous_fills: int = 0
+
+    def ambiguity(self) -> Ambiguity:
+        return Ambiguity(2, self.ambiguous_fills)
 
     def credibility(self) -> pd.DataFrame:
         rows = [("trials", 36.0, "trials", "counted", "36 trials of family <b>X</b>"),
