@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 SLACK = 1e-9
+FORCED = 1_000_000  # numbers of orders that nobody placed
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Action:
     symbol: str
     ratio: float = 1.0
     dividend: float = 0.0
+    is_end: bool = False  # a delisting
+    brings: float = math.nan  # what a share brings then; its last close if nothing is said
 
 
 @dataclass
@@ -173,6 +176,7 @@ class Fill:
 @dataclass
 class Outcome:
     orders: list[Order] = field(default_factory=list)
+    forced: list[Order] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     equity: list[float] = field(default_factory=list)
     cash: list[float] = field(default_factory=list)
@@ -186,6 +190,7 @@ class Engine:
         self.mark: dict[str, float] = {}
         self.book: list[Order] = []
         self.on_the_way: list[Order] = []
+        self.gone: set[str] = set()
         self.traded: dict[tuple[str, int], float] = {}
         self.out = Outcome()
 
@@ -222,6 +227,9 @@ class Engine:
         for action in self.world.actions:
             if action.row != number:
                 continue
+            if action.is_end:
+                self.delist(action, number)
+                continue
             self.units[action.symbol] *= action.ratio
             if action.symbol in self.mark:
                 self.mark[action.symbol] /= action.ratio
@@ -235,16 +243,39 @@ class Engine:
                         each.stop /= action.ratio
                         each.trail /= action.ratio
 
+    def delist(self, action: Action, number: int) -> None:
+        """End the symbol's orders and turn what is held of it into cash, at no cost."""
+        self.expire(self.world.rows[number].session)
+        self.gone.add(action.symbol)
+        for order in self.book:
+            if order.symbol == action.symbol:
+                self.end(order, "CANCELLED")
+        self.book = [order for order in self.book if order.status == "PENDING"]
+        held = self.units[action.symbol]
+        if not held:
+            return
+        price = self.mark[action.symbol] if math.isnan(action.brings) else action.brings
+        self.units[action.symbol] = 0.0
+        self.cash += held * price
+        order = Order(action.symbol, -1 if held > 0 else 1, abs(held), placed=action.at)
+        order.number, order.status, order.filled = self.force(order), "FILLED", abs(held)
+        self.out.fills.append(Fill(order.number, number, action.symbol, -held, price, 0.0))
+
+    def force(self, order: Order) -> int:
+        """Note an order that nobody placed; its number follows all others'."""
+        self.out.forced.append(order)
+        return FORCED + len(self.out.forced)
+
     def expire(self, session: int) -> None:
         for order in self.book:
             if order.tif != "GTC" and order.session < session:
                 self.end(order)
         self.book = [order for order in self.book if order.status == "PENDING"]
 
-    def end(self, order: Order) -> None:
+    def end(self, order: Order, status: str = "EXPIRED") -> None:
         is_met = order.is_rebalance and order.target == 0 and self.units[order.symbol] == 0
         is_met = is_met and order.filled == 0
-        order.status = "NOTHING" if is_met else "EXPIRED"
+        order.status = "NOTHING" if is_met else status
 
     # Matching
 
@@ -865,6 +896,9 @@ class Engine:
             }[order.only_if]
             if not is_met:
                 order.status = "NOTHING"
+                continue
+            if order.symbol in self.gone:
+                order.status = "NOTHING" if order.target == 0 else "REJECTED"
                 continue
             if order.is_rebalance:
                 for older in self.book:

@@ -105,7 +105,14 @@ def load_market(
     else:
         frame = _within(bars, start, end, interval, sessions)
         known = frames.CORPORATE_ACTIONS.empty() if actions is None else actions
-    market = build_market(frame, known, symbols=symbols, interval=interval, calendar=sessions)
+    market = build_market(
+        frame,
+        known,
+        symbols=symbols,
+        interval=interval,
+        calendar=sessions,
+        until=None if end is None else clock.parse_bound(end, argument="end"),
+    )
     return market, source
 
 

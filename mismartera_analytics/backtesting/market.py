@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from mismartera_analytics.backtesting.joining import join_clocks
 from mismartera_analytics.backtesting.placing import (
     Actions,
     actions_within,
+    check_ends,
     check_splits,
+    keys_of_ends,
     relevant_actions,
 )
 from mismartera_analytics.errors import (
@@ -142,6 +145,8 @@ class Market:
             sha.update(np.ascontiguousarray(array).data)
         for name in ("row", "symbol", "ratio", "amount"):
             sha.update(getattr(self.actions, name).data)
+        if self.actions.ends.any():
+            sha.update(self.actions.ends.data)
         return sha.hexdigest()
 
 
@@ -152,6 +157,7 @@ def build_market(
     symbols: Sequence[str] | None,
     interval: clock.Interval,
     calendar: SessionSource | Mapping[str, SessionSource],
+    until: dt.date | None = None,
 ) -> Market:
     """Return the market that frames of bars and corporate actions describe.
 
@@ -167,6 +173,8 @@ def build_market(
         Length of the bars.
     calendar
         Gives sessions their hours: one for all, or one for each symbol.
+    until
+        Last day on which a symbol without more bars can still be delisted; open by default.
 
     Returns
     -------
@@ -178,7 +186,7 @@ def build_market(
         If there are no bars, or none of a symbol.
     InvalidBarsError
         If columns are missing, times are naive, unsorted or doubled, a price is not positive, or a
-        bar longer than a session holds a split.
+        bar longer than a session holds a split, or a symbol has bars after its delisting.
     """
     wanted = [*FIELDS, "symbol", "timestamp"]
     missing = [name for name in wanted if name not in bars.columns]
@@ -211,7 +219,14 @@ def build_market(
         _union([own for own, k in zip(own_keys, number_of, strict=True) if k == number])
         for number in range(len(sources))
     ]
+    frame = relevant_actions(actions, chosen)
     clocks = [_clock(own, interval, one) for own, one in zip(used, sources, strict=True)]
+    for number, source in enumerate(sources):
+        own = [name for name, k in zip(chosen, number_of, strict=True) if k == number]
+        more = keys_of_ends(frame, own, clocks[number], interval, until)
+        if more:
+            used[number] = np.append(used[number], more)
+            clocks[number] = _clock(used[number], interval, source)
     places: list[Any] = [None]
     times, calendars = clocks[0], tuple(clocks[1:])
     if calendars:
@@ -230,15 +245,16 @@ def build_market(
         for field, column in enumerate(values):
             fields[field, number, at] = column[rows]
     _check_prices(fields, chosen, times)
-    frame = relevant_actions(actions, chosen)
     if not (interval.is_intraday or interval == clock.Interval(1, "d")):
         check_splits(frame, chosen, times, fields[3], interval)
+    within = actions_within(frame, chosen, number_of, clocks, places)
+    check_ends(within, chosen, times, fields[3])
     return Market(
         symbols=chosen,
         interval=interval,
         clock=times,
         fields=fields,
-        actions=actions_within(frame, chosen, number_of, clocks, places),
+        actions=within,
         action_frame=frame,
         calendars=calendars,
         calendar_of=tuple(number_of) if calendars else (),

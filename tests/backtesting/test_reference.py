@@ -84,7 +84,8 @@ def reference(scene: Scene, rule: Rules, plan: Any) -> Outcome:
 
 
 def assert_same(result: Any, expected: Outcome) -> None:
-    kept = [order for order in expected.orders if order.status != "NOTHING"]
+    placed = [*expected.orders, *expected.forced]
+    kept = [order for order in placed if order.status != "NOTHING"]
     ids = {order.number: at for at, order in enumerate(kept, start=1)}
     statuses = result.orders.set_index("order_id")["status"].sort_index()
     assert statuses.tolist() == [order.status for order in kept]

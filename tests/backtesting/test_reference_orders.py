@@ -31,13 +31,14 @@ def full_rules(draw: Any) -> Rules:
 
 
 def check(result: Any, expected: Outcome) -> None:
-    for order in expected.orders:
+    for order in [*expected.orders, *expected.forced]:
         if order.status == "PENDING" and order.filled:
             order.status = "PARTIALLY_FILLED"
     assert_same(result, expected)
     marks = result._simulation.filled["ambiguous"].astype(bool).tolist()
     assert marks == [fill.is_ambiguous for fill in expected.fills]
-    kept = [order for order in expected.orders if order.status != "NOTHING"]
+    placed = [*expected.orders, *expected.forced]
+    kept = [order for order in placed if order.status != "NOTHING"]
     table = result.orders.set_index("order_id").sort_index()
     close(table["filled_quantity"], [order.filled for order in kept])
     parents = {at: 1 + kept.index(order.entry) for at, order in enumerate(kept, 1) if order.entry}

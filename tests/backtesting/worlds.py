@@ -105,25 +105,48 @@ def scenes(
     drawn = {name: draw(_bars(len(every), list(volumes))) for name in names}
     for name in names:
         drawn[name].setdefault(0, Bar(10.0, 12.0, 8.0, 11.0))
+    ends = draw(_ends(names, every, sessions))
+    for name, number in ends.items():
+        drawn[name] = {k: bar for k, bar in drawn[name].items() if k < number}
     used = sorted({number for bars in drawn.values() for number in bars})
+    used += sorted({number for number in ends.values() if number > used[-1]})
     place = {number: at for at, number in enumerate(used)}
     rows = [every[number][0] for number in used]
     labels = [every[number][1] for number in used]
     rows = _with_nights(rows, labels)
     bars = {name: {place[k]: bar for k, bar in drawn[name].items()} for name in names}
-    actions, frame = draw(_actions(names, rows, labels, sessions))
+    dates = {name: every[number][1] for name, number in ends.items()}
+    actions, frame = draw(_actions(names, rows, labels, sessions, dates))
     closes = numbers(sessions["regular_close"])
     world = World(rows, bars, actions, lambda instant: bisect_right(closes, instant))
     return Scene(world, _frame(bars, rows, labels), frame, interval, labels)
 
 
 @st.composite
-def _actions(draw: Any, names: list[str], rows: list[Row], labels: list, sessions: Any) -> Any:
+def _ends(
+    draw: Any, names: list[str], every: list[tuple[Row, pd.Timestamp]], sessions: Any
+) -> dict[str, int]:
+    """Draw the session's first row at which a symbol is delisted, for a few of them."""
+    opens = set(numbers(sessions["regular_open"]))
+    first = every[0][1]
+    opening = [k for k, (row, day) in enumerate(every) if row.start in opens and day > first]
+    found = {}
+    for name in names:
+        if opening and draw(st.integers(0, 4)) == 0:
+            found[name] = draw(st.sampled_from(opening))
+    return found
+
+
+@st.composite
+def _actions(
+    draw: Any, names: list[str], rows: list[Row], labels: list, sessions: Any, ends: dict[str, Any]
+) -> Any:
     found, records = [], []
-    dates = sorted({label for label in labels if label > labels[0]})
-    for date in dates:
+    dates = {label for label in labels if label > labels[0]} | set(ends.values())
+    for date in sorted(dates):
         for name in names:
             kind = draw(st.sampled_from([None] * 8 + ["SPLIT", "CASH_DIVIDEND"]))
+            kind = "DELISTING" if ends.get(name) == date else kind
             if kind is None:
                 continue
             opened = numbers(sessions.loc[[date], "regular_open"])[0]
@@ -131,17 +154,20 @@ def _actions(draw: Any, names: list[str], rows: list[Row], labels: list, session
             row = next((k for k, row in enumerate(rows) if row.start >= opened), None)
             if row is None:
                 continue
+            brings = (
+                draw(st.sampled_from([math.nan, 0.0, 7.5])) if kind == "DELISTING" else math.nan
+            )
             ratio = draw(st.sampled_from([2.0, 4.0, 0.5])) if kind == "SPLIT" else 1.0
             dividend = 0.25 if kind == "CASH_DIVIDEND" else 0.0
             at = min(opened, rows[row].start)
-            found.append(Action(row, at, name, ratio, dividend))
+            found.append(Action(row, at, name, ratio, dividend, kind == "DELISTING", brings))
             records.append(
                 {
                     "symbol": name,
                     "action_type": kind,
                     "ex_date": date,
                     "ratio": ratio if kind == "SPLIT" else math.nan,
-                    "amount": dividend or math.nan,
+                    "amount": brings if kind == "DELISTING" else dividend or math.nan,
                     "known_at": pd.NaT,
                 }
             )

@@ -176,7 +176,7 @@ def _driver(on_bar: Callable[..., None]) -> tuple[Any, Any]:
                 told += 1
             cursor[TOLD] = told
             if is_due or cursor[BUSY] != 0:
-                if advance(through, row, *ctx._book) > 0:
+                if advance(through, row, *ctx._book) != 0:
                     return row
                 cursor[BUSY] = 1 if now.working > 0 or now.active < now.orders else 0
             for symbol in range(len(counts)):
