@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from mismartera_analytics.backtesting.placing import (
     keys_of_ends,
     relevant_actions,
 )
+from mismartera_analytics.backtesting.renaming import Instrument
 from mismartera_analytics.errors import (
     BarsNotFoundError,
     InvalidBarsError,
@@ -36,10 +38,29 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 
-__all__ = ["FIELDS", "Actions", "Market", "build_market"]
+__all__ = ["FIELDS", "Actions", "Market", "Renaming", "build_market"]
 
 FIELDS = ("open", "high", "low", "close", "volume")
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """A change of symbol within a run.
+
+    Attributes
+    ----------
+    symbol
+        Position in `Market.symbols`.
+    old
+        Its name before.
+    at
+        Instant from which it bears the next name [us since 1970, UTC].
+    """
+
+    symbol: int
+    old: str
+    at: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +84,10 @@ class Market:
         The same and earlier ones as `frames.CORPORATE_ACTIONS`.
     calendars, calendar_of
         Of a run of several calendars: each one's clock on the rows, and its number for each symbol.
+    renamings
+        Changes of symbol within the run, by time; `symbols` holds the last names.
+    asked
+        The symbols asked for, where they are others.
     """
 
     symbols: tuple[str, ...]
@@ -73,6 +98,23 @@ class Market:
     action_frame: pd.DataFrame
     calendars: tuple[Clock, ...] = ()
     calendar_of: tuple[int, ...] = ()
+    renamings: tuple[Renaming, ...] = ()
+    asked: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def numbers(self) -> dict[str, int]:
+        """Position of each symbol, by every name that it bears within the run."""
+        former = {one.old: one.symbol for one in self.renamings}
+        return former | {symbol: number for number, symbol in enumerate(self.symbols)}
+
+    def names_at(
+        self, symbols: NDArray[np.int64], instants: NDArray[np.int64]
+    ) -> NDArray[np.object_]:
+        """Return the names that symbols bore at instants [us since 1970, UTC]."""
+        names = np.array(self.symbols, object)[symbols]
+        for one in reversed(self.renamings):
+            names[(symbols == one.symbol) & (instants < one.at)] = one.old
+        return names
 
     def clock_of(self, symbol: int) -> Clock:
         """Return the rows as the calendar of a symbol sees them."""
@@ -130,8 +172,8 @@ class Market:
             If the run does not know it; the nearest name is suggested.
         """
         try:
-            return self.symbols.index(symbol)
-        except ValueError:
+            return self.numbers[symbol]
+        except KeyError:
             hint = suggestion(str(symbol), self.symbols)
             raise InvalidInputError(
                 f"symbol={symbol!r} is not in this run{hint or '.'} "
@@ -147,6 +189,8 @@ class Market:
             sha.update(getattr(self.actions, name).data)
         if self.actions.ends.any():
             sha.update(self.actions.ends.data)
+        if self.renamings:
+            sha.update(repr(self.renamings).encode())
         return sha.hexdigest()
 
 
@@ -158,6 +202,7 @@ def build_market(
     interval: clock.Interval,
     calendar: SessionSource | Mapping[str, SessionSource],
     until: dt.date | None = None,
+    instruments: Sequence[Instrument] = (),
 ) -> Market:
     """Return the market that frames of bars and corporate actions describe.
 
@@ -175,6 +220,8 @@ def build_market(
         Gives sessions their hours: one for all, or one for each symbol.
     until
         Last day on which a symbol without more bars can still be delisted; open by default.
+    instruments
+        Those of the symbols that changed their names within the run.
 
     Returns
     -------
@@ -219,7 +266,8 @@ def build_market(
         _union([own for own, k in zip(own_keys, number_of, strict=True) if k == number])
         for number in range(len(sources))
     ]
-    frame = relevant_actions(actions, chosen)
+    former = {name for one in instruments for name in one.names[:-1]}
+    frame = relevant_actions(actions, chosen, former)
     clocks = [_clock(own, interval, one) for own, one in zip(used, sources, strict=True)]
     for number, source in enumerate(sources):
         own = [name for name, k in zip(chosen, number_of, strict=True) if k == number]
@@ -258,7 +306,23 @@ def build_market(
         action_frame=frame,
         calendars=calendars,
         calendar_of=tuple(number_of) if calendars else (),
+        renamings=renamings_of(instruments, chosen, [clocks[k] for k in number_of]),
     )
+
+
+def renamings_of(
+    instruments: Sequence[Instrument], symbols: Sequence[str], clocks: Sequence[Clock]
+) -> tuple[Renaming, ...]:
+    """Return when symbols change their names; `clocks` are those of the symbols."""
+    found = []
+    for one in instruments:
+        number = symbols.index(one.symbol)
+        times = clocks[number]
+        for old, day in zip(one.names, one.days, strict=False):
+            ordinal = int(np.searchsorted(times.labels, np.datetime64(day, "D")))
+            row = int(np.searchsorted(times.start, times.begins[ordinal]))
+            found.append(Renaming(number, old, int(min(times.opens[ordinal], times.start[row]))))
+    return tuple(sorted(found, key=lambda renaming: renaming.at))
 
 
 def _positions(codes: NDArray[np.int64], chosen: Sequence[int], count: int) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,13 +62,21 @@ class Actions:
         return len(self.row)
 
 
-def relevant_actions(actions: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:
-    """Return the actions of the symbols as `frames.CORPORATE_ACTIONS`; refuse what is incomplete."""
+def relevant_actions(
+    actions: pd.DataFrame, symbols: Sequence[str], former: Collection[str] = ()
+) -> pd.DataFrame:
+    """Return the actions of the symbols as `frames.CORPORATE_ACTIONS`; refuse what is incomplete.
+
+    Of changes of symbol only those of `former` names are kept: the run follows no others.
+    """
     if not len(actions) and list(actions.columns) == list(frames.CORPORATE_ACTIONS.names):
         return actions
     told = {name: actions.get(name, blank) for name, blank in _UNTOLD.items()}
     known = frames.CORPORATE_ACTIONS.conform(actions.assign(**told))
-    known = known[known["symbol"].isin(symbols)].reset_index(drop=True)
+    is_change = known["action_type"] == "SYMBOL_CHANGE"
+    is_ours = known["symbol"].isin(symbols) & ~is_change
+    is_ours |= known["symbol"].isin(former) & is_change
+    known = known[is_ours].reset_index(drop=True)
     is_split = known["action_type"] == "SPLIT"
     bad = known[is_split & ~(known["ratio"] > 0)]
     if len(bad):

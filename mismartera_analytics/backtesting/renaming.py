@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from mismartera_analytics import clock
 from mismartera_analytics.backtesting.clocks import microseconds
 from mismartera_analytics.backtesting.exchanges import Calendars
+from mismartera_analytics.backtesting.placing import relevant_actions
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.market_data.identities import (
     FIRST,
@@ -22,7 +24,7 @@ from mismartera_analytics.market_data.identities import (
     day_numbers,
 )
 
-__all__ = ["Instrument", "changes_among", "follow_changes", "linked_names", "relabelled"]
+__all__ = ["Instrument", "Told", "changes_among", "follow_changes", "linked_names", "told_by_names"]
 
 _EPOCH = dt.date(1970, 1, 1)
 
@@ -47,11 +49,102 @@ class Instrument:
         """Its symbol in the run."""
         return self.names[-1]
 
+    def name_on(self, day: int) -> str:
+        """Return its name on a day [days since 1970]."""
+        return self.names[bisect.bisect_right(self.days, day)]
+
     @property
     def pieces(self) -> list[tuple[str, int, int]]:
         """Each name with its first day and the day after its last."""
         firsts, ends = (FIRST, *self.days), (*self.days, FOREVER)
         return list(zip(self.names, firsts, ends, strict=True))
+
+
+@dataclass(frozen=True)
+class Told:
+    """A run's bars and actions under the symbols that its instruments have at its end.
+
+    Attributes
+    ----------
+    bars, actions
+        As `frames.BARS` and `frames.CORPORATE_ACTIONS`.
+    recorded
+        The same actions under the names of their days, with the changes of symbol that the run follows.
+    symbols
+        Sorted.
+    instruments
+        Those that change their names; empty where nothing was changed.
+    calendars
+        Of each symbol.
+    """
+
+    bars: pd.DataFrame
+    actions: pd.DataFrame
+    recorded: pd.DataFrame
+    symbols: list[str]
+    instruments: list[Instrument]
+    calendars: Calendars
+
+
+def told_by_names(
+    bars: pd.DataFrame,
+    actions: pd.DataFrame,
+    symbols: Sequence[str],
+    *,
+    interval: clock.Interval,
+    calendars: Calendars,
+) -> Told:
+    """Put what was asked for under the symbols of the run.
+
+    Parameters
+    ----------
+    bars
+        Of the symbols and of all names linked to them.
+    actions
+        Changes of symbol among them.
+    symbols
+        Asked for.
+    interval, calendars
+        As in `follow_changes`.
+
+    Returns
+    -------
+    Told
+
+    Raises
+    ------
+    InvalidInputError
+        As `follow_changes` and `changes_among`.
+    """
+    changes = changes_among(actions)
+    needed = {"symbol", "timestamp"} | (set() if interval.is_intraday else {"session"})
+    if not changes or not needed <= set(bars.columns) or bars.empty:
+        return Told(bars, actions, actions, list(symbols), [], calendars)
+    found = follow_changes(bars, symbols, changes, interval=interval, calendars=calendars)
+    renamed = [one for one in found if one.days]
+    if not renamed:
+        kept = bars[bars["symbol"].isin(symbols)]
+        return Told(kept, actions, actions, list(symbols), [], calendars)
+    used = dict(calendars)
+    for one in found:
+        own = next(calendars[name] for name in one.names if name in calendars)
+        used |= dict.fromkeys(one.names, own)
+    known = bars[bars["symbol"].isin(list(used))]
+    known = relabelled(known, bar_days(known, interval, used), found)
+    is_change = actions["action_type"] == "SYMBOL_CHANGE"
+    ours = _actions_of(actions[~is_change].reset_index(drop=True), found)
+    former = [name for one in renamed for name in one.names[:-1]]
+    followed = actions[is_change & actions["symbol"].isin(former)]
+    named = ours.assign(symbol=ours["name"])
+    recorded = pd.concat([named, followed], ignore_index=True)
+    return Told(
+        bars=known.sort_values(["symbol", "timestamp"], kind="stable", ignore_index=True),
+        actions=ours,
+        recorded=relevant_actions(recorded, recorded["symbol"].unique().tolist(), former),
+        symbols=[one.symbol for one in found],
+        instruments=renamed,
+        calendars=used,
+    )
 
 
 def changes_among(actions: pd.DataFrame) -> list[Change]:
@@ -166,8 +259,24 @@ def relabelled(
     return frame.assign(symbol=pd.Series(symbols, index=frame.index, dtype="str"))[kept]
 
 
+def _actions_of(events: pd.DataFrame, instruments: Sequence[Instrument]) -> pd.DataFrame:
+    """Return splits and the like under the symbols of the run, with their names of the day, each once.
+
+    Of what is recorded under both names on the day of a change that of the new one is kept.
+    """
+    ours = relabelled(events, day_numbers(events["ex_date"]), instruments, slack=1)
+    by_symbol = {one.symbol: one for one in instruments}
+    days = day_numbers(ours["ex_date"]).tolist()
+    names = [by_symbol[s].name_on(day) for s, day in zip(ours["symbol"], days, strict=True)]
+    is_old = events.loc[ours.index, "symbol"].to_numpy() != np.array(names, object)
+    ours = ours.assign(name=pd.Series(names, index=ours.index, dtype="str"), is_old=is_old)
+    ours = ours.sort_values("is_old", kind="stable")
+    return ours.drop_duplicates(["symbol", "action_type", "ex_date"]).sort_index()
+
+
 def _followed(symbol: str, changes: Sequence[Change], seen: _Seen) -> Instrument:
-    names, days = [symbol], []
+    names = [symbol]
+    days: list[int] = []
     for day, old, new in changes:
         is_later = not days or day > days[-1]
         if old == names[-1] and is_later and _is_followed(day, old, new, changes, seen):

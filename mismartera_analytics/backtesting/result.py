@@ -195,7 +195,7 @@ class BacktestResult:
         paid = actions[(actions["paid"] != 0.0) & (actions["kind"] == layouts.ON_SHARES)]
         return pd.DataFrame(
             {
-                "symbol": np.array(self._market.symbols, object)[paid["symbol"]],
+                "symbol": self._market.names_at(paid["symbol"], paid["at"]),
                 "occurred_at": instants(paid["at"]),
                 "amount": paid["paid"],
             }

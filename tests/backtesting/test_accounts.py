@@ -14,7 +14,6 @@ from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, StrategyError
-from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.ingest import ingest_bars
 from mismartera_analytics.models.database import init_db
 from mismartera_analytics.queries.profit import pnl
@@ -200,18 +199,6 @@ def test_a_symbol_whose_bars_end_stays_at_its_last_close_and_its_orders_expire(n
     assert result.positions["current_price"].tolist() == [8.0]
     assert result.positions["last_updated"].iloc[0] == nyse.session("2024-01-04").regular_close
     assert result.equity["equity"].tolist()[-1] == 100_000 - 20
-
-
-def test_a_symbol_left_within_the_run_is_refused(days):
-    init_db()
-    old, new = days(FLAT, FLAT, symbol="FB"), days(None, None, FLAT, FLAT, symbol="META")
-    ingest_bars(pd.concat([old, new]).drop(columns="timestamp"), "1d")
-    record_actions(pd.DataFrame({"symbol": ["FB"], "action_type": "SYMBOL_CHANGE",
-                                 "ex_date": ["2024-01-04"], "new_symbol": "META"}))  # fmt: skip
-    with pytest.raises(InvalidInputError, match="'FB' became 'META' on 2024-01-04, within the run"):
-        backtest(Strategy(), ["FB", "META"])
-    assert len(backtest(Strategy(), "FB").equity) == 2
-    assert len(backtest(Strategy(), "META").equity) == 2
 
 
 def test_a_weekly_bar_that_holds_a_split_is_refused(nyse, sample, splits):

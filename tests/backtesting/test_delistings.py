@@ -70,9 +70,7 @@ def test_a_position_becomes_cash_and_orders_end_on_the_day(nyse, pair, amount, p
     assert result.fills["price"].tolist() == [10.0, price]
     assert result.fills["commission"].tolist() == [1.0, 0.0]
     assert str(result.fills["filled_at"].iloc[-1].date()) == DAY3
-    assert result.equity["equity"].tolist() == [1000, 999, 999 - 10 * (10 - price)] + [
-        899 + 10 * price
-    ]
+    assert result.equity["equity"].tolist() == [1000, 999, 899 + 10 * price, 899 + 10 * price]
     assert result.positions.empty
     assert result.stale == ()
     assert result.trades["realized_pnl"].tolist() == [10 * (price - 10) - 1]
@@ -151,7 +149,7 @@ def test_what_a_file_can_say_of_a_delisting():
     row = {"symbol": "AAA", "action_type": "DELISTING", "ex_date": "2024-01-04", "ratio": 2.0}
     assert record_actions(pd.DataFrame([row])) == 1
     found = corporate_actions("AAA").iloc[0]
-    assert math.isnan(found["amount"]) and math.isnan(found["ratio"])
+    assert found[["amount", "ratio"]].isna().all()
     assert record_actions(pd.DataFrame([{**row, "amount": 0.0}])) == 1
-    with pytest.raises(InvalidInputError, match="amount=-2.0 must be a number of at least 0"):
+    with pytest.raises(InvalidInputError, match=r"amount=-2\.0 must be a number of at least 0"):
         record_actions(pd.DataFrame([{**row, "amount": -2.0}]))
