@@ -384,7 +384,7 @@ class BacktestResult:
 
     @functools.cached_property
     def _numbers(self) -> NDArray[np.int64]:
-        """Id of each order placed; 0 of those that turned out to be none. What nobody placed is last."""
+        """Id of each order placed, what nobody placed last; 0 of those that turned out to be none."""
         kept = ~np.isin(self._simulation.placed["status"], (layouts.VOID, layouts.WAITING))
         is_forced = self._simulation.placed["condition"] == layouts.FORCED
         own, forced = kept & ~is_forced, kept & is_forced

@@ -14,6 +14,7 @@ from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, StrategyError
+from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.ingest import ingest_bars
 from mismartera_analytics.models.database import init_db
 from mismartera_analytics.queries.profit import pnl
