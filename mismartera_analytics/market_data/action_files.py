@@ -52,11 +52,11 @@ def import_actions(path: str | Path, *, columns: Mapping[str, str] | None = None
     ----------
     path
         A CSV or CSV.gz file in UTF-8 with a line of names: symbol, action_type (SPLIT, CASH_DIVIDEND,
-        SYMBOL_CHANGE or DELISTING, in any case), ex_date (``2014-06-09`` or ``20140609``; of a delisting
-        the first session without trading); ratio of splits (``7`` or ``7:1``, new shares for old),
-        amount of dividends [currency/share], new_symbol of changes; perhaps the amount that a share
-        brought at its delisting, currency, known_at (with a time zone) and source. Other columns are
-        passed over.
+        SYMBOL_CHANGE or DELISTING, in any case), ex_date (``2014-06-09`` or ``20140609``; of a
+        delisting the first session without trading); ratio of splits (``7`` or ``7:1``, new shares
+        for old), amount of dividends [currency/share], new_symbol of changes; perhaps the amount that
+        a share brought at its delisting, currency, known_at (with a time zone) and source. Other
+        columns are passed over.
     columns
         Our name to the file's, where it is not one of the usual.
 
