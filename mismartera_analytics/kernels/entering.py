@@ -11,8 +11,6 @@ from mismartera_analytics.kernels.layouts import (
     ALL_CASH,
     AT_DECISION,
     CANCELLED,
-    DELISTED,
-    FORCED,
     GTC,
     IF_FLAT,
     IF_LEAVING,
@@ -73,23 +71,17 @@ def enter(
             session = times.final[calendar] if is_end else times.session[calendar, row]
             order.session = max(order.session, session)
         now.active += 1
-        if order.status != WORKING or order.condition == FORCED:
+        if order.status != WORKING:
             continue
         symbol = order.symbol
         if not _is_met(order, orders, working, holdings, now):
             order.status = VOID
             continue
-        if holdings[5, symbol] != 0.0:
-            order.status = VOID if order.sizing == TARGET and order.size == 0.0 else REJECTED
-            order.reason = DELISTED
-            continue
         if order.sizing == TARGET:
             order.is_target = 1
             for k in range(now.working):
                 older = orders[working[k]]
-                if older.condition == FORCED or older.symbol != symbol:
-                    continue
-                if older.is_target == 1 and older.status == WORKING:
+                if older.is_target == 1 and older.symbol == symbol and older.status == WORKING:
                     older.status = CANCELLED
                     older.reason = REPLACED
         if rule.size_at_decision == 1 and order.sizing != UNITS:
@@ -116,7 +108,7 @@ def enter(
             execute_moment(
                 AT_DECISION, row - 1, prices, orders, fills, working, holdings, now, rule
             )
-            value(row - 1, prices, holdings, ledger, now)
+            value(row - 1, row, prices, holdings, ledger, now)
     sweep(orders, working, now)
 
 
