@@ -33,7 +33,7 @@ _AT_CLOSE = 1  # [us] before the bar's end, which belongs to the next bar
 
 def instants(values: NDArray[np.int64]) -> pd.DatetimeIndex:
     """Return microseconds since 1970 as aware instants."""
-    return pd.DatetimeIndex(values.astype("datetime64[us]")).tz_localize("UTC")
+    return pd.DatetimeIndex(pd.Series(values, dtype="datetime64[us, UTC]"))
 
 
 def _filled_at(market: Market, fills: layouts.Records) -> NDArray[np.int64]:
@@ -72,7 +72,7 @@ def orders_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]
             "account_id": pd.NA,
             "user": None,
             "broker_order_id": None,
-            "symbol": _names_of_orders(market, simulation)[keep],
+            "symbol": np.array(market.symbols, object)[kept["symbol"]],
             "order_type": _named(kept["type"], ORDER_TYPES),
             "side": sides[kept["side"] + 1],
             "quantity": kept["quantity"],
@@ -89,15 +89,6 @@ def orders_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]
         }
     )
     return frames.ORDERS.conform(table)
-
-
-def _names_of_orders(market: Market, simulation: Simulation) -> NDArray[np.object_]:
-    """Return the name of each order's symbol: of its last fill's day, else of its placement's."""
-    orders, fills = simulation.placed, simulation.filled
-    at = orders["placed"].copy()
-    if market.renamings:
-        at[fills["order"]] = _filled_at(market, fills)
-    return market.names_at(orders["symbol"].astype(np.int64), at)
 
 
 def _first_fills(market: Market, simulation: Simulation) -> NDArray[np.int64]:
@@ -117,7 +108,7 @@ def fills_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64])
             "order_id": numbers[fills["order"]],
             "account_id": pd.NA,
             "user": None,
-            "symbol": _names_of_orders(market, simulation)[fills["order"]],
+            "symbol": np.array(market.symbols, object)[fills["symbol"]],
             "side": np.where(fills["quantity"] > 0, "BUY", "SELL"),
             "quantity": np.abs(fills["quantity"]),
             "price": fills["price"],
@@ -131,9 +122,15 @@ def fills_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64])
 
 def equity_of(market: Market, simulation: Simulation, cash: float) -> pd.DataFrame:
     """Return the account at each bar's end as `frames.EQUITY`; `cash` is what it began with."""
-    money, held = simulation.ledger
-    total = money + held
-    highest = np.maximum(np.maximum.accumulate(total), cash)
+    values = np.empty(
+        (4, len(market.clock))
+    )  # one block: large arrays cost by the pages they touch
+    values[:2] = simulation.ledger
+    money, held, total, drawdown = values
+    np.add(money, held, out=total)
+    np.maximum.accumulate(total, out=drawdown)
+    np.divide(total, np.maximum(drawdown, cash, out=drawdown), out=drawdown)
+    drawdown -= 1.0
     table = pd.DataFrame(
         {
             "timestamp": instants(market.clock.end),
@@ -141,8 +138,9 @@ def equity_of(market: Market, simulation: Simulation, cash: float) -> pd.DataFra
             "cash": money,
             "positions": held,
             "equity": total,
-            "drawdown": total / highest - 1.0,
-        }
+            "drawdown": drawdown,
+        },
+        copy=False,
     )
     return frames.EQUITY.conform(table)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -59,9 +60,7 @@ class FrameSpec:
         >>> spec.empty()["at"].dtype
         datetime64[us, UTC]
         """
-        import pandas as pd
-
-        return self.conform(pd.DataFrame({name: [] for name in self.names}))
+        return _empty(self).copy()
 
     def conform(self, frame: pd.DataFrame, *, tz: str | None = None) -> pd.DataFrame:
         """Return `frame` with this contract's columns, dtypes and sort order, and a fresh index.
@@ -100,21 +99,28 @@ class FrameSpec:
         conformed = pd.DataFrame(series, columns=self.names, copy=False)
         if self.sort and not _is_sorted(conformed, self.sort):
             return conformed.sort_values(list(self.sort), kind="stable", ignore_index=True)
-        return conformed.reset_index(drop=True).copy()
+        return conformed.reset_index(drop=True)
 
     def _instants(self, values: pd.Series, name: str, tz: str | None) -> pd.Series:
         import pandas as pd
 
         aware: pd.Series
-        if len(values) == 0 or values.isna().all():
-            aware = pd.Series(pd.NaT, index=values.index, dtype=_PANDAS["instant"])
-        elif isinstance(values.dtype, pd.DatetimeTZDtype):
+        if isinstance(values.dtype, pd.DatetimeTZDtype):
             aware = values.astype(_PANDAS["instant"])
+        elif len(values) == 0 or values.isna().all():
+            aware = pd.Series(pd.NaT, index=values.index, dtype=_PANDAS["instant"])
         else:
             if any(getattr(v, "tzinfo", None) is None for v in values.dropna()):
                 raise InvalidInputError(f"column {name!r} of {self.name!r} holds naive datetimes.")
             aware = pd.to_datetime(values, utc=True).astype(_PANDAS["instant"])
         return aware if tz is None else aware.dt.tz_convert(tz)
+
+
+@functools.cache
+def _empty(spec: FrameSpec) -> pd.DataFrame:
+    import pandas as pd
+
+    return spec.conform(pd.DataFrame({name: [] for name in spec.names}))
 
 
 def _is_sorted(frame: pd.DataFrame, names: tuple[str, ...]) -> bool:
@@ -126,9 +132,13 @@ def _is_sorted(frame: pd.DataFrame, names: tuple[str, ...]) -> bool:
         values: Any = frame[name].array
         if values.isna().any():
             return False
-        if (is_tied & np.asarray(values[1:] < values[:-1], np.bool_)).any():
+        before, after = values[:-1], values[1:]
+        is_above = np.asarray(after > before, np.bool_)
+        if is_above.all():
+            return True  # the usual frame: one column orders all rows
+        if (is_tied & np.asarray(after < before, np.bool_)).any():
             return False
-        is_tied &= np.asarray(values[1:] == values[:-1], np.bool_)
+        is_tied &= ~is_above
         if not is_tied.any():
             return True
     return True
