@@ -101,9 +101,9 @@ class Clock:
 
 
 def microseconds(column: pd.Series) -> Int64s:
-    """Return aware instants as integers [us since 1970, UTC]."""
-    utc: Any = column.dt.tz_convert("UTC").dt.as_unit("us").dt.tz_localize(None)
-    return np.asarray(utc.to_numpy()).astype(np.int64)
+    """Return aware instants as integers [us since 1970, UTC]; an array of one's own."""
+    values: Any = column.dt.as_unit("us").array
+    return np.array(values.asi8)
 
 
 def day_clock(
@@ -178,21 +178,25 @@ def intraday_clock(starts: Int64s, interval: clock.Interval, calendar: SessionSo
     """
     first, last = starts[[0, -1]].astype("datetime64[us]").astype("datetime64[D]")
     table = _table(calendar, first, last)
-    session = _sessions_of(starts, table.closes)
-    known = np.minimum(session, len(table.closes) - 1)
-    closes = table.closes[known]
-    is_regular = (session < len(table.closes)) & (starts >= table.opens[known])
-    if (table.break_starts < table.break_ends).any():
-        is_regular &= (starts < table.break_starts[known]) | (starts >= table.break_ends[known])
-    ends = starts + int(interval.length / dt.timedelta(microseconds=1))
-    ends = np.where(is_regular, np.minimum(ends, closes), ends)
-    is_last = is_regular & (ends == closes)
+    length = int(interval.length / dt.timedelta(microseconds=1))
+    begun = int(np.searchsorted(table.closes, starts[0], side="right"))
+    near = slice(begun, int(np.searchsorted(table.opens, starts[-1], side="right")))
+    over = np.searchsorted(starts, table.closes[near])  # few sessions, many rows
+    counts = np.diff(over, prepend=0, append=len(starts))
+    session = np.repeat(np.arange(begun, near.stop + 1), counts)
+    is_regular = _is_within(table.opens[near], table.closes[near], starts)
+    is_regular &= ~_is_within(table.break_starts[near], table.break_ends[near], starts)
+    is_last = is_regular & _is_within(table.closes[near] - length, table.closes[near], starts)
+    flags = is_regular * np.uint8(REGULAR)
+    flags[is_last] |= LAST_OF_SESSION
+    ends = starts + length
+    ends[is_last] = table.closes[session[is_last]]
     return Clock(
         start=starts,
         end=ends,
         session=session,
-        label=table.labels[known],
-        flags=(is_regular * REGULAR + is_last * LAST_OF_SESSION).astype(np.uint8),
+        label=table.labels.take(session, mode="clip"),
+        flags=flags,
         closes=table.closes,
         labels=table.labels,
         opens=table.opens,
@@ -200,12 +204,13 @@ def intraday_clock(starts: Int64s, interval: clock.Interval, calendar: SessionSo
     )
 
 
-def _sessions_of(starts: Int64s, closes: Int64s) -> Int64s:
-    """Return how many closes came by each of the ascending instants; few closes, many instants."""
-    firsts = np.searchsorted(starts, closes, side="left")
-    began = int(np.searchsorted(firsts, 0, side="right"))
-    counts = np.diff(np.append(firsts[began:], len(starts)), prepend=0)
-    return np.repeat(np.arange(began, len(closes) + 1), counts)
+def _is_within(firsts: Int64s, ends: Int64s, starts: Int64s) -> NDArray[np.bool_]:
+    """Tell which of the ascending instants lie within any span, its end left out."""
+    is_within = np.zeros(len(starts), np.bool_)
+    rows = (np.searchsorted(starts, moments).tolist() for moments in (firsts, ends))
+    for first, end in zip(*rows, strict=True):
+        is_within[first:end] = True
+    return is_within
 
 
 @dataclass(frozen=True)

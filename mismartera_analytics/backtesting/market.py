@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -25,12 +24,9 @@ from mismartera_analytics.backtesting.joining import join_clocks
 from mismartera_analytics.backtesting.placing import (
     Actions,
     actions_within,
-    check_ends,
     check_splits,
-    keys_of_ends,
     relevant_actions,
 )
-from mismartera_analytics.backtesting.renaming import Instrument
 from mismartera_analytics.errors import (
     BarsNotFoundError,
     InvalidBarsError,
@@ -38,29 +34,10 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 
-__all__ = ["FIELDS", "Actions", "Market", "Renaming", "build_market"]
+__all__ = ["FIELDS", "Actions", "Market", "build_market", "rows_by_symbol"]
 
 FIELDS = ("open", "high", "low", "close", "volume")
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Renaming:
-    """A change of symbol within a run.
-
-    Attributes
-    ----------
-    symbol
-        Position in `Market.symbols`.
-    old
-        Its name before.
-    at
-        Instant from which it bears the next name [us since 1970, UTC].
-    """
-
-    symbol: int
-    old: str
-    at: int
 
 
 @dataclass(frozen=True)
@@ -84,10 +61,6 @@ class Market:
         The same and earlier ones as `frames.CORPORATE_ACTIONS`.
     calendars, calendar_of
         Of a run of several calendars: each one's clock on the rows, and its number for each symbol.
-    renamings
-        Changes of symbol within the run, by time; `symbols` holds the last names.
-    asked
-        The symbols asked for, where they are others.
     """
 
     symbols: tuple[str, ...]
@@ -98,23 +71,6 @@ class Market:
     action_frame: pd.DataFrame
     calendars: tuple[Clock, ...] = ()
     calendar_of: tuple[int, ...] = ()
-    renamings: tuple[Renaming, ...] = ()
-    asked: tuple[str, ...] = ()
-
-    @functools.cached_property
-    def numbers(self) -> dict[str, int]:
-        """Position of each symbol, by every name that it bears within the run."""
-        former = {one.old: one.symbol for one in self.renamings}
-        return former | {symbol: number for number, symbol in enumerate(self.symbols)}
-
-    def names_at(
-        self, symbols: NDArray[np.int64], instants: NDArray[np.int64]
-    ) -> NDArray[np.object_]:
-        """Return the names that symbols bore at instants [us since 1970, UTC]."""
-        names = np.array(self.symbols, object)[symbols]
-        for one in reversed(self.renamings):
-            names[(symbols == one.symbol) & (instants < one.at)] = one.old
-        return names
 
     def clock_of(self, symbol: int) -> Clock:
         """Return the rows as the calendar of a symbol sees them."""
@@ -172,8 +128,8 @@ class Market:
             If the run does not know it; the nearest name is suggested.
         """
         try:
-            return self.numbers[symbol]
-        except KeyError:
+            return self.symbols.index(symbol)
+        except ValueError:
             hint = suggestion(str(symbol), self.symbols)
             raise InvalidInputError(
                 f"symbol={symbol!r} is not in this run{hint or '.'} "
@@ -182,27 +138,44 @@ class Market:
 
     def digest(self) -> str:
         """Return a digest of bars, clock and actions: the data version of bars given as a frame."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
         sha = hashlib.sha256(" ".join(self.symbols).encode())
         for array in (self.clock.start, self.clock.end, self.fields):
             sha.update(np.ascontiguousarray(array).data)
         for name in ("row", "symbol", "ratio", "amount"):
             sha.update(getattr(self.actions, name).data)
-        if self.actions.ends.any():
-            sha.update(self.actions.ends.data)
-        if self.renamings:
-            sha.update(repr(self.renamings).encode())
         return sha.hexdigest()
+
+
+def rows_by_symbol(symbols: pd.Series) -> dict[str, Any]:
+    """Return which rows hold each symbol, sorted by symbol.
+
+    Where a symbol's rows lie together they are a slice: a view of the columns, where row numbers would
+    copy them.
+    """
+    values: Any = symbols.array
+    if len(values) and not symbols.isna().any():
+        is_other = np.asarray(values[1:] != values[:-1], np.bool_)
+        bounds = [0, *(np.flatnonzero(is_other) + 1).tolist(), len(values)]
+        firsts = pd.Index(values[bounds[:-1]])
+        if firsts.is_unique:
+            spans = zip(map(str, firsts), map(slice, bounds[:-1], bounds[1:]), strict=True)
+            return dict(sorted(spans, key=lambda item: item[0]))
+    codes, names = pd.factorize(symbols, sort=True)
+    return {str(name): np.flatnonzero(codes == code) for code, name in enumerate(names)}
 
 
 def build_market(
     bars: pd.DataFrame,
+    rows_of: Mapping[str, Any],
     actions: pd.DataFrame,
     *,
     symbols: Sequence[str] | None,
     interval: clock.Interval,
     calendar: SessionSource | Mapping[str, SessionSource],
-    until: dt.date | None = None,
-    instruments: Sequence[Instrument] = (),
 ) -> Market:
     """Return the market that frames of bars and corporate actions describe.
 
@@ -210,6 +183,8 @@ def build_market(
     ----------
     bars
         As `frames.BARS`: each symbol's rows in time order. `session` is read for ``1d`` and longer.
+    rows_of
+        `rows_by_symbol` of the bars.
     actions
         As `frames.CORPORATE_ACTIONS`.
     symbols
@@ -218,10 +193,6 @@ def build_market(
         Length of the bars.
     calendar
         Gives sessions their hours: one for all, or one for each symbol.
-    until
-        Last day on which a symbol without more bars can still be delisted; open by default.
-    instruments
-        Those of the symbols that changed their names within the run.
 
     Returns
     -------
@@ -233,7 +204,7 @@ def build_market(
         If there are no bars, or none of a symbol.
     InvalidBarsError
         If columns are missing, times are naive, unsorted or doubled, a price is not positive, or a
-        bar longer than a session holds a split, or a symbol has bars after its delisting.
+        bar longer than a session holds a split.
     """
     wanted = [*FIELDS, "symbol", "timestamp"]
     missing = [name for name in wanted if name not in bars.columns]
@@ -242,39 +213,30 @@ def build_market(
     for name in FIELDS:
         if not pd.api.types.is_numeric_dtype(bars[name]):
             raise InvalidBarsError(f"bars: {name} must hold numbers, not {bars[name].dtype}.")
-    codes, held = _named(bars["symbol"])
-    chosen = held if symbols is None else tuple(symbols)
+    chosen = tuple(rows_of if symbols is None else symbols)
     for symbol in chosen:
-        if symbol not in held:
+        if symbol not in rows_of:
             raise BarsNotFoundError(
                 f"symbol {symbol!r} has no {interval} bars in the range"
-                f"{suggestion(symbol, held) or '.'}"
+                f"{suggestion(symbol, rows_of) or '.'}"
             )
     if not chosen:
         raise BarsNotFoundError(f"there are no {interval} bars in the range.")
     keys = _keys(bars, interval)
-    positions = _positions(codes, [held.index(symbol) for symbol in chosen], len(held))
-    for symbol, rows in zip(chosen, positions, strict=True):
-        if (np.diff(keys[rows]) <= 0).any():
+    positions = [rows_of[symbol] for symbol in chosen]
+    own_keys = [keys[rows] for rows in positions]
+    for symbol, own in zip(chosen, own_keys, strict=True):
+        if (own[1:] <= own[:-1]).any():
             raise InvalidBarsError(
                 f"bars of {symbol!r} are unsorted or doubled; sort them by symbol and timestamp."
             )
-    own_keys = [keys[rows] for rows in positions]
     number_of = _calendar_numbers(chosen, calendar)
     sources = [_source_of(chosen[number_of.index(k)], calendar) for k in range(max(number_of) + 1)]
     used = [
         _union([own for own, k in zip(own_keys, number_of, strict=True) if k == number])
         for number in range(len(sources))
     ]
-    former = {name for one in instruments for name in one.names[:-1]}
-    frame = relevant_actions(actions, chosen, former)
     clocks = [_clock(own, interval, one) for own, one in zip(used, sources, strict=True)]
-    for number, source in enumerate(sources):
-        own = [name for name, k in zip(chosen, number_of, strict=True) if k == number]
-        more = keys_of_ends(frame, own, clocks[number], interval, until)
-        if more:
-            used[number] = np.append(used[number], more)
-            clocks[number] = _clock(used[number], interval, source)
     places: list[Any] = [None]
     times, calendars = clocks[0], tuple(clocks[1:])
     if calendars:
@@ -293,48 +255,19 @@ def build_market(
         for field, column in enumerate(values):
             fields[field, number, at] = column[rows]
     _check_prices(fields, chosen, times)
+    frame = relevant_actions(actions, chosen)
     if not (interval.is_intraday or interval == clock.Interval(1, "d")):
         check_splits(frame, chosen, times, fields[3], interval)
-    within = actions_within(frame, chosen, number_of, clocks, places)
-    check_ends(within, chosen, times, fields[3])
     return Market(
         symbols=chosen,
         interval=interval,
         clock=times,
         fields=fields,
-        actions=within,
+        actions=actions_within(frame, chosen, number_of, clocks, places),
         action_frame=frame,
         calendars=calendars,
         calendar_of=tuple(number_of) if calendars else (),
-        renamings=renamings_of(instruments, chosen, [clocks[k] for k in number_of]),
     )
-
-
-def renamings_of(
-    instruments: Sequence[Instrument], symbols: Sequence[str], clocks: Sequence[Clock]
-) -> tuple[Renaming, ...]:
-    """Return when symbols change their names; `clocks` are those of the symbols."""
-    found = []
-    for one in instruments:
-        number = symbols.index(one.symbol)
-        times = clocks[number]
-        for old, day in zip(one.names, one.days, strict=False):
-            ordinal = int(np.searchsorted(times.labels, np.datetime64(day, "D")))
-            row = int(np.searchsorted(times.start, times.begins[ordinal]))
-            found.append(Renaming(number, old, int(min(times.opens[ordinal], times.start[row]))))
-    return tuple(sorted(found, key=lambda renaming: renaming.at))
-
-
-def _positions(codes: NDArray[np.int64], chosen: Sequence[int], count: int) -> list[Any]:
-    """Return where the rows of each chosen code are: a slice, where each code's rows lie together.
-
-    A slice is a view of the columns, where row numbers would copy them.
-    """
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]])
-    if len(starts) - 1 > count:
-        return [np.flatnonzero(codes == code) for code in chosen]
-    run_of = {int(codes[first]): run for run, first in enumerate(starts[:-1])}
-    return [slice(int(starts[run_of[c]]), int(starts[run_of[c] + 1])) for c in chosen]
 
 
 def _calendar_numbers(
@@ -355,14 +288,6 @@ def _clock(keys: NDArray[np.int64], interval: clock.Interval, calendar: SessionS
     if interval.is_intraday:
         return intraday_clock(keys, interval, calendar)
     return day_clock(keys.astype("datetime64[D]"), interval, calendar)
-
-
-def _named(symbols: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return the number of each row's symbol and the symbols, sorted; most often there is only one."""
-    if len(symbols) and (symbols == symbols.iloc[0]).all():
-        return np.zeros(len(symbols), np.int64), (str(symbols.iloc[0]),)
-    codes, names = pd.factorize(symbols, sort=True)
-    return codes, tuple(str(name) for name in names)
 
 
 def _union(keys: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

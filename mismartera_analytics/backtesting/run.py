@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -246,19 +247,19 @@ def backtest(
         bars,
         actions,
     )
-    result = run_on(
-        market,
-        instructions,
-        settings,
-        source={
-            "data": source,
-            "calendar": calendar_told(calendar),
-            "range": [bound_told(start), bound_told(end)],
-            "family": named_family if count else None,
-        },
-    )
-    if count and named_family is not None:
-        count_run(result, named_family)
+    told = {
+        "data": source,
+        "calendar": calendar_told(calendar),
+        "range": [bound_told(start), bound_told(end)],
+        "family": named_family if count else None,
+    }
+    if not count or named_family is None:
+        return run_on(market, instructions, settings, source=told)
+    hashing = threading.Thread(target=market.digest)  # lets go of the interpreter: the run goes on
+    hashing.start()
+    result = run_on(market, instructions, settings, source=told)
+    hashing.join()
+    count_run(result, named_family)
     return result
 
 
@@ -311,7 +312,7 @@ def run_on(
 def described_run(market: Market, settings: Settings, source: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration of a run, but for what it trades, as JSON values."""
     return {
-        "symbols": list(market.asked or market.symbols),
+        "symbols": list(market.symbols),
         "start": str(market.clock.label[0]),
         "end": str(market.clock.label[-1]),
         "interval": str(market.interval),

@@ -46,16 +46,16 @@ class Simulation:
         )
         self.prices = market.fields
         self.actions = actions_of(market, settings)
-        self.holdings = np.zeros((6, symbols))
+        self.holdings = np.zeros((5, symbols))
         self.holdings[3] = -1.0
         self.ledger = np.zeros((2, rows))
         self.state = np.zeros(1, layouts.STATE)
         self.state["cash"] = settings.cash
         self.rules = rules_of(settings)
-        self.rules["forces"] = bool((self.actions["kind"] == layouts.ENDING).any())
         self.fills = np.zeros(0, layouts.FILL)
         self.working = np.zeros(0, np.int64)
-        self._allocate(np.zeros(_ROOM, layouts.ORDER))
+        self.orders = np.zeros(0, layouts.ORDER)
+        self.reserve(_ROOM)
 
     def _allocate(self, orders: layouts.Records) -> None:
         working = np.zeros(len(orders), np.int64)
@@ -84,13 +84,10 @@ class Simulation:
         )
 
     def _work(self, task: int, number: int) -> None:
-        """Call the kernel, with more room as long as it asks for it."""
+        """Call the kernel, with more room for fills as long as it asks for it."""
         needed = self._kernel.advance(task, number, *self._arguments)
         while needed:
-            if needed == self._kernel.MORE_ORDERS:
-                self.grow()
-            else:
-                self._make_room(needed)
+            self._make_room(needed)
             needed = self._kernel.advance(task, number, *self._arguments)
 
     def load(self, orders: layouts.Records) -> None:
@@ -100,13 +97,18 @@ class Simulation:
 
     def grow(self) -> None:
         """Give room for twice as many orders, and for those of one row."""
-        more = len(self.orders) + len(self.market.symbols)
-        self._allocate(np.concatenate([self.orders, np.zeros(more, layouts.ORDER)]))
+        self.reserve(max(len(self.orders), len(self.market.symbols)))
 
     def reserve(self, room: int) -> None:
-        """Make room for at least so many more orders, and for the fills of a row."""
-        while len(self.orders) - int(self.state[0]["orders"]) < room:
-            self.grow()
+        """Make room for at least so many more orders, and for the fills of a row.
+
+        What is short is made more than twice as long, so that a run comes back for it a few times only.
+        """
+        placed = self.placed
+        if len(self.orders) - len(placed) < room:
+            orders = np.zeros(max(len(placed) + 2 * room, 2 * len(self.orders)), layouts.ORDER)
+            orders[: len(placed)] = placed
+            self._allocate(orders)
         self._make_room(self._most_fills)
 
     @property

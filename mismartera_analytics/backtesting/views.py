@@ -37,7 +37,7 @@ class SymbolBars:
     A row without a bar of this symbol is not there.
     """
 
-    __slots__ = ("_columns", "_counts", "_cursor", "_indicators", "_rows", "_sessions", "symbol")
+    __slots__ = ("_columns", "_counts", "_cursor", "_indicators", "_sessions", "symbol")
 
     def __init__(self, market: Market, number: int, cursor: Cursor) -> None:
         self.symbol = market.symbols[number]
@@ -45,8 +45,7 @@ class SymbolBars:
         self._indicators: list[Indicator] = []
         columns = market.fields[:, number]
         has_bar = ~np.isnan(columns[3])
-        self._rows = np.flatnonzero(has_bar)
-        self._counts: NDArray[np.int64] | None = None
+        self._counts: NDArray[np.int64] | None = None  # bars before each row; None: a bar a row
         if not has_bar.all():
             self._counts = np.concatenate([[0], np.cumsum(has_bar)])
             columns = columns[:, has_bar]
@@ -85,12 +84,14 @@ class SymbolBars:
     @property
     def is_here(self) -> bool:
         """Whether the latest row holds a bar of this symbol."""
-        count = len(self)
-        return count > 0 and self._rows.item(count - 1) == self._cursor.seen - 1
+        seen = self._cursor.seen
+        if self._counts is None or seen == 0:
+            return seen > 0
+        return bool(self._counts[seen] > self._counts[seen - 1])
 
     def split(self, row: int, ratio: float) -> None:
         """Adjust everything before `row` of the clock for a split, indicators included."""
-        before = int(np.searchsorted(self._rows, row))
+        before = row if self._counts is None else int(self._counts[row])
         columns = self._columns.copy()
         columns[:4, :before] /= ratio
         columns[4, :before] *= ratio
@@ -106,7 +107,8 @@ class SymbolBars:
                 f"Allowed: {', '.join(INPUTS)}."
             )
         if field == "session":
-            return self._sessions[self._rows].astype(np.float64)
+            has_bar = slice(None) if self._counts is None else np.diff(self._counts) > 0
+            return self._sessions[has_bar].astype(np.float64)
         column: Floats = self._columns[FIELDS.index(field)]
         return column
 
@@ -205,22 +207,17 @@ class Bars:
 class OnlyBars(SymbolBars):
     """The bars of a run's only symbol: ``ctx.bars.close`` as well as ``ctx.bars["AAPL"].close``."""
 
-    __slots__ = ("_names",)
-
-    def __init__(self, market: Market, number: int, cursor: Cursor) -> None:
-        super().__init__(market, number, cursor)
-        self._names = tuple(market.numbers)
+    __slots__ = ()
 
     def __getitem__(self, symbol: str) -> SymbolBars:
-        return Bars(dict.fromkeys(self._names, self))[symbol]
+        return Bars({self.symbol: self})[symbol]
 
 
 def reveal(market: Market, cursor: Cursor) -> Bars | OnlyBars:
     """Return the bars of a market as far as the cursor has come."""
     if len(market.symbols) == 1:
         return OnlyBars(market, 0, cursor)
-    every = [SymbolBars(market, number, cursor) for number in range(len(market.symbols))]
-    return Bars({name: every[number] for name, number in market.numbers.items()})
+    return Bars({s: SymbolBars(market, number, cursor) for number, s in enumerate(market.symbols)})
 
 
 def _columns_of(function: Callable[..., Any]) -> tuple[str, ...]:
