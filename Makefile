@@ -5,7 +5,7 @@ STAMPS := .venv/.stamps
 NOTEBOOKS ?= cache
 
 .PHONY: help demo test crash check lab docs bench clean calendars calendars-check calendars-goldens \
-	backtest-peers backtest-goldens
+	backtest-peers backtest-goldens metric-goldens
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -50,6 +50,9 @@ backtest-peers: $(STAMPS)/dev ## backtests against other backtesters', fill by f
 
 backtest-goldens: $(STAMPS)/dev ## what tests compare backtests with
 	$(BIN)/python tools/make_backtest_goldens.py
+
+metric-goldens: .bench/metric-peers/complete ## what tests compare metrics with
+	MPLBACKEND=Agg .bench/metric-peers/bin/python tools/make_metric_goldens.py
 
 clean:           ## remove .venv and what tools left
 	rm -rf .venv .bench build dist docs/_build docs/api/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -59,16 +59,17 @@ def total_return(returns: Any) -> Any:
     -0.25
     """
     data = observations(returns)
-    return data.shaped(_total(data))
+    return data.shaped(_wealth(data) - 1.0)
 
 
-def _total(data: Observations) -> Floats:
+def _wealth(data: Observations) -> Floats:
+    """Return what one unit has become; less one it would lose the digits of what is nearly lost."""
     from mismartera_analytics.kernels import drawdowns
 
     if not len(data.values):
-        return np.zeros(data.values.shape[1])
-    total: Floats = drawdowns.wealth(data.values)[-1] - 1.0
-    return total
+        return np.ones(data.values.shape[1])
+    final: Floats = drawdowns.wealth(data.values)[-1]
+    return final
 
 
 def cagr(returns: Any, *, periods_per_year: float | None = None) -> Any:
@@ -103,7 +104,7 @@ def cagr(returns: Any, *, periods_per_year: float | None = None) -> Any:
 
 def _cagr(data: Observations, periods_per_year: float | None) -> Floats:
     periods = data.periods(periods_per_year)
-    base = np.maximum(1.0 + _total(data), 0.0)
+    base = np.maximum(_wealth(data), 0.0)
     years = data.counts / periods
     rate: Floats = np.full(len(years), np.nan)
     with np.errstate(over="ignore"):

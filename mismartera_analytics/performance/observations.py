@@ -26,6 +26,7 @@ __all__ = [
     "observations",
     "periods_of_sessions",
     "rate_of_observation",
+    "unclear_year",
 ]
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -365,6 +366,11 @@ def _check_sessions(labels: pd.DatetimeIndex, gaps: npt.NDArray[np.int64], span:
         raise _ambiguous("most returns are more than a day apart")
     if span < SHORTEST_SPAN:
         raise _ambiguous(f"{len(labels)} sessions over {span} days are too few to count a year's")
+
+
+def unclear_year(error: InvalidInputError) -> str:
+    """Return, of an error of `annualisation`, just why the periods a year are open."""
+    return "not annualised: " + str(error).partition("is not clear: ")[2].partition("; pass")[0]
 
 
 def _ambiguous(reason: str) -> InvalidInputError:

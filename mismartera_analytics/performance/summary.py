@@ -20,6 +20,7 @@ from mismartera_analytics.performance.observations import (
     labelled,
     observations,
     rate_of_observation,
+    unclear_year,
 )
 from mismartera_analytics.performance.returns import Returns
 
@@ -170,8 +171,7 @@ def setting_of(
     except InvalidInputError as error:
         if periods is not None:
             raise
-        unclear = str(error).partition("is not clear: ")[2].partition("; pass")[0]
-        return measures.Setting(None, f"not annualised: {unclear}", risk_free, conventions)
+        return measures.Setting(None, unclear_year(error), risk_free, conventions)
     rate = risk_free
     if conventions.rate == "per observation":
         rate = (1.0 + risk_free) ** year.periods_per_year - 1.0

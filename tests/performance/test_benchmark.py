@@ -40,7 +40,51 @@ def test_agrees_with_empyrical(pair):
         (against.down_capture, "down_capture"),
     ):
         expected = getattr(empyrical, theirs)(aapl, spy)
-        assert mine(aapl, spy, periods_per_year=252) == pytest.approx(expected, rel=1e-7)
+        assert mine(aapl, spy, periods_per_year=252) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_summary_gives_empyricals_numbers_under_its_conventions(pair):
+    empyrical = pytest.importorskip("empyrical")
+    aapl, spy = pair
+    table = performance_summary(aapl, benchmark=spy, risk_free=1e-4, conventions="empyrical")
+    expected = {
+        "alpha": empyrical.alpha(aapl, spy, risk_free=1e-4),
+        "beta": empyrical.beta(aapl, spy, risk_free=1e-4),
+        "information_ratio": empyrical.excess_sharpe(aapl, spy),
+        "up_capture": empyrical.up_capture(aapl, spy),
+        "down_capture": empyrical.down_capture(aapl, spy),
+    }
+    for name, value in expected.items():
+        assert table.loc[name, "value"] == pytest.approx(value, rel=1e-9), name
+
+
+def test_capture_by_a_loop(pair):
+    """Geometric: compounded to a year; arithmetic: plain means of the same sessions."""
+    aapl, spy = pair
+    for capture, rose in ((against.up_capture, True), (against.down_capture, False)):
+        ours = [a for a, s in zip(aapl, spy, strict=True) if (s > 0 if rose else s < 0)]
+        theirs = [s for s in spy if (s > 0 if rose else s < 0)]
+        means = (math.fsum(ours) / len(ours)) / (math.fsum(theirs) / len(theirs))
+        assert capture(aapl, spy, average="arithmetic") == pytest.approx(means, rel=1e-9)
+        rates = [
+            math.exp(math.fsum(map(math.log1p, some)) * 250 / len(some)) - 1
+            for some in (ours, theirs)
+        ]
+        found = capture(aapl, spy, periods_per_year=250)
+        assert found == pytest.approx(rates[0] / rates[1], rel=1e-8)
+    with pytest.raises(InvalidInputError, match="'geometric' or 'arithmetic'"):
+        against.up_capture(aapl, spy, average="mean")
+
+
+def test_tracking_error_and_information_ratio_by_a_loop(pair):
+    aapl, spy = pair
+    gaps = [a - s for a, s in zip(aapl, spy, strict=True)]
+    mean = math.fsum(gaps) / len(gaps)
+    deviation = math.sqrt(math.fsum((gap - mean) ** 2 for gap in gaps) / (len(gaps) - 1))
+    error = against.tracking_error(aapl, spy, periods_per_year=250)
+    assert error == pytest.approx(deviation * math.sqrt(250), rel=1e-9)
+    ratio = against.information_ratio(aapl, spy, periods_per_year=250)
+    assert ratio == pytest.approx(mean / deviation * math.sqrt(250), rel=1e-9)
 
 
 def test_only_common_sessions_count(pair):
@@ -87,6 +131,7 @@ def test_the_summary_says_why_a_figure_is_missing():
             pd.Series([0.01], index=pd.DatetimeIndex(["2024-01-02"])),
             "no session in common",
         ),
+        ([0.01, 0.02], np.zeros((2, 3)), "benchmark holds 3 series"),
     ],
 )
 def test_refuses_what_cannot_be_compared(returns, other, words):

@@ -152,6 +152,61 @@ def test_edges_say_what_they_mean(metric, edge, expected):
     assert call(metric, np.array(edge, dtype=float)) == pytest.approx(expected, nan_ok=True)
 
 
+def plainly(values: list[float], rate: float, periods: float) -> dict[str, float]:
+    """Every metric by a loop over its definition."""
+    n, mean = len(values), math.fsum(values) / len(values)
+    per_period = math.exp(math.log1p(rate) / periods) - 1
+    deviation = math.sqrt(math.fsum((one - mean) ** 2 for one in values) / (n - 1))
+    below = math.sqrt(math.fsum(min(one - per_period, 0.0) ** 2 for one in values) / n)
+    wealth, high, deepest = 1.0, 1.0, 0.0
+    for one in values:
+        wealth *= 1 + one
+        high = max(high, wealth)
+        deepest = min(deepest, wealth / high - 1)
+    growth = wealth ** (periods / n) - 1
+    ordered = sorted(values)
+    place = 0.05 * (n - 1)
+    low = math.floor(place)
+    risk = ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
+    tail = [one for one in values if one <= risk]
+    gains = math.fsum(one - per_period for one in values if one > per_period)
+    losses = math.fsum(per_period - one for one in values if one < per_period)
+    second, third, fourth = (
+        math.fsum((one - mean) ** power for one in values) / n for power in (2, 3, 4)
+    )
+    excess = fourth / second**2 - 3
+    return {
+        "total_return": wealth - 1,
+        "cagr": growth,
+        "volatility": deviation * math.sqrt(periods),
+        "downside_deviation": below * math.sqrt(periods),
+        "sharpe_ratio": (mean - per_period) / deviation * math.sqrt(periods),
+        "sortino_ratio": (mean - per_period) / below * math.sqrt(periods),
+        "max_drawdown": deepest,
+        "calmar_ratio": growth / -deepest,
+        "value_at_risk": risk,
+        "cvar": math.fsum(tail) / len(tail),
+        "omega_ratio": gains / losses,
+        "skew": third / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2),
+        "kurtosis": (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6),
+    }
+
+
+@pytest.mark.parametrize("periods", [252, 365.25, 12])
+def test_every_metric_against_a_loop(real, periods):
+    expected = plainly(real.tolist(), 0.03, periods)
+    for name, value in expected.items():
+        metric = getattr(metrics, name, None) or getattr(distribution, name)
+        more = {}
+        if metric in ANNUAL or name == "omega_ratio":
+            more["periods_per_year"] = periods
+        if name == "sharpe_ratio":
+            more["risk_free"] = 0.03
+        if name in ("sortino_ratio", "downside_deviation", "omega_ratio"):
+            more["required"] = 0.03
+        assert metric(real, **more) == pytest.approx(value, rel=1e-8), name
+
+
 @given(NORMAL_LOOKING, st.floats(0.1, 3.0))
 def test_scaling_returns_scales_risk_and_leaves_ratios(returns, factor):
     returns = returns.round(7)
@@ -187,12 +242,18 @@ def test_refuses_what_are_no_returns(returns, words):
         metrics.total_return(returns)
 
 
-@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
+@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf, "0.03", None, True, [0.03]])
 def test_refuses_impossible_rates(rate):
     with pytest.raises(InvalidInputError, match="rate per year"):
         metrics.sharpe_ratio([0.01, 0.02], risk_free=rate, periods_per_year=252)
     with pytest.raises(InvalidInputError, match="rate per year"):
         distribution.omega_ratio([0.01, 0.02], required=rate, periods_per_year=252)
+
+
+@pytest.mark.parametrize("periods", [0, -252, math.nan, math.inf, "252"])
+def test_refuses_impossible_years(periods):
+    with pytest.raises(InvalidInputError, match="number above zero"):
+        metrics.sharpe_ratio([0.01, 0.02], periods_per_year=periods)
 
 
 def test_refuses_unknown_tails():

@@ -75,6 +75,20 @@ def test_a_fall_on_the_first_session_starts_before_the_record():
     assert row["length"] == 3
 
 
+@pytest.mark.parametrize("up", [1.01, 1.1, 1.37, 3.0])
+def test_a_high_that_is_met_again_is_regained_whatever_the_products_round_to(up):
+    prices = [100.0]
+    for _ in range(300):
+        prices += [prices[0] * up, prices[0], prices[0] * up, prices[0] / up]
+    returns = on_days(np.diff(prices) / prices[:-1])
+    table = tables.drawdown_table(returns)
+    below = np.array(prices[1:]) < np.maximum.accumulate(prices)[1:]
+    assert (tables.underwater(returns) < 0).tolist() == below.tolist()
+    starts = np.flatnonzero(np.diff(np.concatenate(([False], below)).astype(int)) == 1)
+    assert len(table) == len(starts)
+    assert table["depth"].max() < -1e-3
+
+
 @pytest.mark.parametrize("values", [[], [math.nan], [0.0, 0.0], [0.01]])
 def test_without_a_fall_the_table_is_empty_but_complete(values):
     table = tables.drawdown_table(on_days(values))
@@ -82,29 +96,6 @@ def test_without_a_fall_the_table_is_empty_but_complete(values):
     assert list(table.columns) == frames.DRAWDOWNS.names
     assert str(table["peak"].dtype) == "datetime64[us]"
     assert tables.monthly_returns(on_days(values)).columns.tolist() == list(range(1, 13))
-
-
-def test_rolling_sharpe_matches_each_window_alone(real):
-    rolled = tables.rolling_sharpe(real, window=63, periods_per_year=252)
-    assert len(rolled) == len(real) - 62
-    for end in (62, 63, 1000, len(real) - 1):
-        alone = metrics.sharpe_ratio(real.iloc[end - 62 : end + 1], periods_per_year=252)
-        assert rolled.loc[real.index[end]] == pytest.approx(alone, rel=1e-9)
-
-
-def test_rolling_looks_back_only(real):
-    changed = real.copy()
-    changed.iloc[2000:] *= -1
-    for rolling in (tables.rolling_sharpe, tables.rolling_volatility):
-        before = rolling(real, window=21, periods_per_year=252)[: real.index[1999]]
-        after = rolling(changed, window=21, periods_per_year=252)[: real.index[1999]]
-        pd.testing.assert_series_equal(before, after)
-
-
-def test_a_record_shorter_than_the_window_gives_nothing():
-    assert tables.rolling_sharpe(on_days([0.01] * 5), window=6).empty
-    with pytest.raises(InvalidInputError, match="2 or more"):
-        tables.rolling_sharpe(on_days([0.01] * 5), window=1)
 
 
 def test_refuses_top_below_one():
