@@ -74,6 +74,7 @@ def _register() -> None:
         calendar,
         database,
         demo,
+        notebooks,
         people,
         records,
         reports,
@@ -83,6 +84,7 @@ def _register() -> None:
     app.add_typer(bars.app, name="bars")
     app.add_typer(calendar.app, name="calendar")
     app.add_typer(database.app, name="db")
+    app.add_typer(notebooks.app, name="notebook")
     app.add_typer(people.app, name="user")
     app.add_typer(reports.app, name="report")
     records.register(app)

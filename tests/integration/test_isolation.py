@@ -279,11 +279,13 @@ OF_A_RUN = {"backtest rerun", "backtest show"}
 
 OF_PEOPLE = {"user create", "user password", "user check"}
 OF_NOBODY = {"backtest run", "sessions", "demo"}
+OF_PROCESSES = {"notebook run"}
+"""Commands that start a process in which nobody is signed in: for superusers."""
 OF_THE_MARKET = ("bars ", "calendar ", "db ")
 
 
 def test_every_command_has_a_rule() -> None:
-    ruled = {*SHOW, *TOLD, *OF_A_RUN, *OF_PEOPLE, *OF_NOBODY, "sql"}
+    ruled = {*SHOW, *TOLD, *OF_A_RUN, *OF_PEOPLE, *OF_NOBODY, *OF_PROCESSES, "sql"}
     rest = {name for name in commands() if not name.startswith(OF_THE_MARKET)}
     assert rest == ruled, "say above whose rows a new command shows or changes"
     for name, command in commands().items():
@@ -336,6 +338,10 @@ def test_commands_show_a_user_their_own_rows(
     assert code == 0, text
     for page in (tmp_path / "all").iterdir():
         check_silent(page.read_text("utf-8"))
+    for name in OF_PROCESSES:
+        code, text = call(*name.split(), str(file))
+        assert code == 1
+        assert "only superusers" in text
     for table in ("orders", "fills", "positions", "cash_flows", "account_info", "users"):
         check_silent(call("sql", f"from {table}", "--csv")[1])
     check_untouched(before, "bob")
