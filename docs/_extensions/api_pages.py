@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from sphinx.application import Sphinx
 
+from mismartera_analytics import clock
+
 SECTIONS = {"Parameters", "Attributes"}
 NAMES = re.compile(r"\*{0,2}\w+(, \*{0,2}\w+)*$")
 
@@ -28,16 +30,19 @@ def _spelled(annotation: str, names: dict[str, Any]) -> str:
             return " | ".join(inspect.formatannotation(choice) for choice in get_args(meant))
         return word[0]
 
-    spelled = re.sub(r"(?<![\w.\"'])[A-Z]\w+", written_out, annotation)
+    plain = annotation.replace("clock.", "")
+    spelled = re.sub(r"(?<![\w.\"'])[A-Z]\w+", written_out, plain)
     spelled = re.sub(r"\bLiteral\[([^\[\]]*)\]", r"{\1}", spelled)
     short = re.sub(r"\b(?:pd|pandas\.\w[\w.]*)\.(?=[A-Z])", "pandas.", spelled)
     short = re.sub(r"mismartera_analytics\.[\w.]+\.(?=[A-Z])", "", short)
-    return short.replace("clock.", "").replace("dt.", "datetime.").replace("NoneType", "None")
+    short = short.replace("collections.abc.", "").replace("NoneType", "None")
+    short = re.sub(r"\bdt\.|\bdatetime\.(?=date)", "", short)
+    return short if "[" in short else " | ".join(dict.fromkeys(short.split(" | ")))
 
 
 def _annotations(thing: Any) -> dict[str, str]:
     """Return annotations as they are written."""
-    names = vars(inspect.getmodule(inspect.unwrap(thing)) or inspect)
+    names = vars(clock) | vars(inspect.getmodule(inspect.unwrap(thing)) or clock)
     found: dict[str, Any] = {}
     if inspect.isclass(thing):
         for base in reversed(thing.__mro__[:-1]):
