@@ -59,7 +59,7 @@ class Context:
         self._settings = settings
         self._cursor = Cursor()
         self.bars: Any = reveal(market, self._cursor)
-        self._numbers = {symbol: number for number, symbol in enumerate(market.symbols)}
+        self._numbers = market.numbers
         self._is_busy = False
         self._moment: int | None = int(market.clock.start[0])  # None at a bar's end
 

@@ -30,6 +30,7 @@ def actions_of(market: Market, settings: Settings) -> layouts.Records:
     actions = np.zeros(len(market.actions), layouts.ACTION)
     for name in ("row", "at", "symbol", "ratio", "amount"):
         actions[name] = getattr(market.actions, name)
+    actions["kind"] = np.where(market.actions.ends, layouts.ENDING, layouts.ON_SHARES)
     parts = []
     if settings.borrow.terms().rate > 0.0 and settings.is_margin:
         parts.append(_nights(market, layouts.BORROW))

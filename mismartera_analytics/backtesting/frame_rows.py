@@ -34,14 +34,25 @@ def decided(market: Market, records: layouts.Records, rows: NDArray[np.int64]) -
 def symbols_of(market: Market, columns: pd.Index, argument: str) -> NDArray[np.int64]:
     """Return the positions of symbols in the run; refuse unknown and doubled ones."""
     for symbol in columns:
-        if symbol not in market.symbols:
+        if symbol not in market.numbers:
             raise InvalidInputError(
                 f"{argument}: {symbol!r} is no symbol of this run"
                 f"{suggestion(str(symbol), market.symbols) or '.'}"
             )
     if not columns.is_unique:
         raise InvalidInputError(f"{argument}: a symbol has two columns.")
-    return np.array([market.symbols.index(symbol) for symbol in columns], np.int64)
+    positions = np.array([market.numbers[symbol] for symbol in columns], np.int64)
+    if len(set(positions.tolist())) < len(positions):
+        same = [name for name in columns if market.numbers[name] in _doubled(positions)]
+        raise InvalidInputError(
+            f"{argument}: {', '.join(map(repr, same))} are one company in this run; give it one column."
+        )
+    return positions
+
+
+def _doubled(positions: NDArray[np.int64]) -> set[int]:
+    values, counts = np.unique(positions, return_counts=True)
+    return set(values[counts > 1].tolist())
 
 
 def rows_of(market: Market, index: pd.Index, argument: str) -> NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -10,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.backtesting.clocks import microseconds
 from mismartera_analytics.backtesting.exchanges import CalendarLike, Calendars, calendars_asked
 from mismartera_analytics.backtesting.forms import Instructions
 from mismartera_analytics.backtesting.market import Market, build_market, rows_by_symbol
+from mismartera_analytics.backtesting.renaming import changes_among, linked_names, told_by_names
 from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -75,40 +77,67 @@ def load_market(
 
     `pinned` is that of an earlier run: the bars are read from there as they were then.
     """
-    from mismartera_analytics.market_data.actions import corporate_actions
-    from mismartera_analytics.market_data.store import BarStore
-
     for argument, table in (("bars", bars), ("actions", actions)):
         if table is not None and not isinstance(table, pd.DataFrame):
             raise InvalidInputError(
                 f"{argument} is a {type(table).__name__}; give a pandas DataFrame."
             )
-    rows_of = {} if bars is None or "symbol" not in bars else rows_by_symbol(bars["symbol"])
-    sessions = calendars_asked(list(rows_of) if symbols is None else symbols, calendar)
+    names = symbols
+    if names is None:
+        assert bars is not None
+        names = list(rows_by_symbol(bars["symbol"]) if "symbol" in bars else ())
+    sessions = calendars_asked(names, calendar)
     source: dict[str, Any] = {}
     if bars is None:
-        assert symbols is not None
-        store = BarStore(None if pinned is None else pinned["store"])
-        source = _cited(store, interval) if pinned is None else dict(pinned)
-        as_of = None if pinned is None else pinned["as_of"]
-        frame = store.read(symbols, str(interval), start, end, as_of=as_of)
-        made_of = frame.attrs.get("derived_from", "")
-        if made_of and pinned is None:
-            source["made_of"] = [
-                {"interval": name, "version": store.version(name)} for name in made_of.split(", ")
-            ]
-        rows_of = rows_by_symbol(frame["symbol"])
-        _refuse_renamed(frame, symbols)
-        known = corporate_actions(symbols) if actions is None else actions
+        frame, known, source = _stored(names, interval, start, end, actions, pinned)
     else:
         frame = _within(bars, start, end, interval, sessions)
-        if frame is not bars:
-            rows_of = rows_by_symbol(frame["symbol"])
         known = frames.CORPORATE_ACTIONS.empty() if actions is None else actions
+    told = told_by_names(frame, known, names, interval=interval, calendars=sessions)
     market = build_market(
-        frame, rows_of, known, symbols=symbols, interval=interval, calendar=sessions
+        told.bars,
+        told.actions,
+        symbols=symbols if not told.instruments else told.symbols,
+        interval=interval,
+        calendar=told.calendars,
+        until=None if end is None else clock.parse_bound(end, argument="end"),
+        instruments=told.instruments,
     )
+    if told.instruments:
+        market = dataclasses.replace(market, action_frame=told.recorded, asked=tuple(names))
     return market, source
+
+
+def _stored(
+    symbols: list[str],
+    interval: clock.Interval,
+    start: Any,
+    end: Any,
+    actions: pd.DataFrame | None,
+    pinned: dict[str, Any] | None,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return bars of the store under all names of the symbols' companies, actions, and the source."""
+    from mismartera_analytics.market_data.actions import corporate_actions
+    from mismartera_analytics.market_data.renames import read_identities
+    from mismartera_analytics.market_data.store import BarStore
+
+    store = BarStore(None if pinned is None else pinned["store"])
+    source = _cited(store, interval) if pinned is None else dict(pinned)
+    as_of = None if pinned is None else pinned["as_of"]
+    frame = store.read(symbols, str(interval), start, end, as_of=as_of)
+    made_of = frame.attrs.get("derived_from", "")
+    if made_of and pinned is None:
+        source["made_of"] = [
+            {"interval": name, "version": store.version(name)} for name in made_of.split(", ")
+        ]
+    changes = read_identities(symbols).changes if actions is None else changes_among(actions)
+    more = sorted(linked_names(symbols, changes) - set(symbols))
+    known = corporate_actions([*symbols, *more]) if actions is None else actions
+    found = [frame]
+    for name in more:
+        with contextlib.suppress(BarsNotFoundError):
+            found.append(store.read(name, str(interval), start, end, as_of=as_of))
+    return pd.concat(found) if len(found) > 1 else frame, known, source
 
 
 def _cited(store: BarStore, interval: clock.Interval) -> dict[str, Any]:
@@ -118,24 +147,6 @@ def _cited(store: BarStore, interval: clock.Interval) -> dict[str, Any]:
         "version": store.version(str(interval)),
         "as_of": clock.utc_now().isoformat(),
     }
-
-
-def _refuse_renamed(frame: pd.DataFrame, symbols: list[str]) -> None:
-    """Refuse a symbol that its company left within the run, and whose bars end there."""
-    from mismartera_analytics.market_data.renames import read_identities
-
-    changes = read_identities(symbols).changes
-    if not changes or frame.empty:
-        return
-    days = microseconds(frame["timestamp"]) // 86_400_000_000
-    for day, old, new in changes:
-        own = days[(frame["symbol"] == old).to_numpy()]
-        if old in symbols and len(own) and own[-1] < day <= days.max():
-            date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
-            raise InvalidInputError(
-                f"symbols: {old!r} became {new!r} on {date}, within the run, and its bars end there; "
-                f"end the run before that day, or name {new!r} from that day on."
-            )
 
 
 def _within(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -24,9 +25,12 @@ from mismartera_analytics.backtesting.joining import join_clocks
 from mismartera_analytics.backtesting.placing import (
     Actions,
     actions_within,
+    check_ends,
     check_splits,
+    keys_of_ends,
     relevant_actions,
 )
+from mismartera_analytics.backtesting.renaming import Instrument
 from mismartera_analytics.errors import (
     BarsNotFoundError,
     InvalidBarsError,
@@ -34,10 +38,29 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 
-__all__ = ["FIELDS", "Actions", "Market", "build_market", "rows_by_symbol"]
+__all__ = ["FIELDS", "Actions", "Market", "Renaming", "build_market", "rows_by_symbol"]
 
 FIELDS = ("open", "high", "low", "close", "volume")
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """A change of symbol within a run.
+
+    Attributes
+    ----------
+    symbol
+        Position in `Market.symbols`.
+    old
+        Its name before.
+    at
+        Instant from which it bears the next name [us since 1970, UTC].
+    """
+
+    symbol: int
+    old: str
+    at: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +84,10 @@ class Market:
         The same and earlier ones as `frames.CORPORATE_ACTIONS`.
     calendars, calendar_of
         Of a run of several calendars: each one's clock on the rows, and its number for each symbol.
+    renamings
+        Changes of symbol within the run, by time; `symbols` holds the last names.
+    asked
+        The symbols asked for, where they are others.
     """
 
     symbols: tuple[str, ...]
@@ -71,6 +98,23 @@ class Market:
     action_frame: pd.DataFrame
     calendars: tuple[Clock, ...] = ()
     calendar_of: tuple[int, ...] = ()
+    renamings: tuple[Renaming, ...] = ()
+    asked: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def numbers(self) -> dict[str, int]:
+        """Position of each symbol, by every name that it bears within the run."""
+        former = {one.old: one.symbol for one in self.renamings}
+        return former | {symbol: number for number, symbol in enumerate(self.symbols)}
+
+    def names_at(
+        self, symbols: NDArray[np.int64], instants: NDArray[np.int64]
+    ) -> NDArray[np.object_]:
+        """Return the names that symbols bore at instants [us since 1970, UTC]."""
+        names = np.array(self.symbols, object)[symbols]
+        for one in reversed(self.renamings):
+            names[(symbols == one.symbol) & (instants < one.at)] = one.old
+        return names
 
     def clock_of(self, symbol: int) -> Clock:
         """Return the rows as the calendar of a symbol sees them."""
@@ -128,8 +172,8 @@ class Market:
             If the run does not know it; the nearest name is suggested.
         """
         try:
-            return self.symbols.index(symbol)
-        except ValueError:
+            return self.numbers[symbol]
+        except KeyError:
             hint = suggestion(str(symbol), self.symbols)
             raise InvalidInputError(
                 f"symbol={symbol!r} is not in this run{hint or '.'} "
@@ -147,6 +191,10 @@ class Market:
             sha.update(np.ascontiguousarray(array).data)
         for name in ("row", "symbol", "ratio", "amount"):
             sha.update(getattr(self.actions, name).data)
+        if self.actions.ends.any():
+            sha.update(self.actions.ends.data)
+        if self.renamings:
+            sha.update(repr(self.renamings).encode())
         return sha.hexdigest()
 
 
@@ -170,12 +218,13 @@ def rows_by_symbol(symbols: pd.Series) -> dict[str, Any]:
 
 def build_market(
     bars: pd.DataFrame,
-    rows_of: Mapping[str, Any],
     actions: pd.DataFrame,
     *,
     symbols: Sequence[str] | None,
     interval: clock.Interval,
     calendar: SessionSource | Mapping[str, SessionSource],
+    until: dt.date | None = None,
+    instruments: Sequence[Instrument] = (),
 ) -> Market:
     """Return the market that frames of bars and corporate actions describe.
 
@@ -183,8 +232,6 @@ def build_market(
     ----------
     bars
         As `frames.BARS`: each symbol's rows in time order. `session` is read for ``1d`` and longer.
-    rows_of
-        `rows_by_symbol` of the bars.
     actions
         As `frames.CORPORATE_ACTIONS`.
     symbols
@@ -193,6 +240,10 @@ def build_market(
         Length of the bars.
     calendar
         Gives sessions their hours: one for all, or one for each symbol.
+    until
+        Last day on which a symbol without more bars can still be delisted; open by default.
+    instruments
+        Those of the symbols that changed their names within the run.
 
     Returns
     -------
@@ -204,7 +255,7 @@ def build_market(
         If there are no bars, or none of a symbol.
     InvalidBarsError
         If columns are missing, times are naive, unsorted or doubled, a price is not positive, or a
-        bar longer than a session holds a split.
+        bar longer than a session holds a split, or a symbol has bars after its delisting.
     """
     wanted = [*FIELDS, "symbol", "timestamp"]
     missing = [name for name in wanted if name not in bars.columns]
@@ -213,6 +264,7 @@ def build_market(
     for name in FIELDS:
         if not pd.api.types.is_numeric_dtype(bars[name]):
             raise InvalidBarsError(f"bars: {name} must hold numbers, not {bars[name].dtype}.")
+    rows_of = rows_by_symbol(bars["symbol"])
     chosen = tuple(rows_of if symbols is None else symbols)
     for symbol in chosen:
         if symbol not in rows_of:
@@ -225,8 +277,8 @@ def build_market(
     keys = _keys(bars, interval)
     positions = [rows_of[symbol] for symbol in chosen]
     own_keys = [keys[rows] for rows in positions]
-    for symbol, own in zip(chosen, own_keys, strict=True):
-        if (own[1:] <= own[:-1]).any():
+    for symbol, own_key in zip(chosen, own_keys, strict=True):
+        if (own_key[1:] <= own_key[:-1]).any():
             raise InvalidBarsError(
                 f"bars of {symbol!r} are unsorted or doubled; sort them by symbol and timestamp."
             )
@@ -236,7 +288,15 @@ def build_market(
         _union([own for own, k in zip(own_keys, number_of, strict=True) if k == number])
         for number in range(len(sources))
     ]
+    former = {name for one in instruments for name in one.names[:-1]}
+    frame = relevant_actions(actions, chosen, former)
     clocks = [_clock(own, interval, one) for own, one in zip(used, sources, strict=True)]
+    for number, source in enumerate(sources):
+        own = [name for name, k in zip(chosen, number_of, strict=True) if k == number]
+        more = keys_of_ends(frame, own, clocks[number], interval, until)
+        if more:
+            used[number] = np.append(used[number], more)
+            clocks[number] = _clock(used[number], interval, source)
     places: list[Any] = [None]
     times, calendars = clocks[0], tuple(clocks[1:])
     if calendars:
@@ -255,19 +315,36 @@ def build_market(
         for field, column in enumerate(values):
             fields[field, number, at] = column[rows]
     _check_prices(fields, chosen, times)
-    frame = relevant_actions(actions, chosen)
     if not (interval.is_intraday or interval == clock.Interval(1, "d")):
         check_splits(frame, chosen, times, fields[3], interval)
+    within = actions_within(frame, chosen, number_of, clocks, places)
+    check_ends(within, chosen, times, fields[3])
     return Market(
         symbols=chosen,
         interval=interval,
         clock=times,
         fields=fields,
-        actions=actions_within(frame, chosen, number_of, clocks, places),
+        actions=within,
         action_frame=frame,
         calendars=calendars,
         calendar_of=tuple(number_of) if calendars else (),
+        renamings=renamings_of(instruments, chosen, [clocks[k] for k in number_of]),
     )
+
+
+def renamings_of(
+    instruments: Sequence[Instrument], symbols: Sequence[str], clocks: Sequence[Clock]
+) -> tuple[Renaming, ...]:
+    """Return when symbols change their names; `clocks` are those of the symbols."""
+    found = []
+    for one in instruments:
+        number = symbols.index(one.symbol)
+        times = clocks[number]
+        for old, day in zip(one.names, one.days, strict=False):
+            ordinal = int(np.searchsorted(times.labels, np.datetime64(day, "D")))
+            row = int(np.searchsorted(times.start, times.begins[ordinal]))
+            found.append(Renaming(number, old, int(min(times.opens[ordinal], times.start[row]))))
+    return tuple(sorted(found, key=lambda renaming: renaming.at))
 
 
 def _calendar_numbers(

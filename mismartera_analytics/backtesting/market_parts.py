@@ -50,6 +50,7 @@ def part_of(market: Market, first: int, last: int) -> Market:
             symbol=actions.symbol[inside],
             ratio=actions.ratio[inside],
             amount=actions.amount[inside],
+            ends=actions.ends[inside],
         ),
     )
 

@@ -116,7 +116,7 @@ class _Columns:
     @classmethod
     def of(cls, market: Market, table: pd.DataFrame) -> _Columns:
         return cls(
-            symbol=_codes(table["symbol"], {name: at for at, name in enumerate(market.symbols)}),
+            symbol=_codes(table["symbol"], market.numbers),
             side=_codes(table["side"], _SIDES),
             order_type=_codes(_words(table, "order_type"), ORDER_TYPES),
             time_in_force=_codes(_words(table, "time_in_force"), TIMES_IN_FORCE),

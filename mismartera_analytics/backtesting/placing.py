@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +15,24 @@ from mismartera_analytics import clock, frames
 from mismartera_analytics.backtesting.clocks import Clock
 from mismartera_analytics.errors import InvalidBarsError, InvalidInputError
 
-__all__ = ["Actions", "actions_within", "check_splits", "relevant_actions"]
+__all__ = [
+    "Actions", "actions_within", "check_ends", "check_splits", "keys_of_ends",
+    "relevant_actions",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
+_UNTOLD: dict[str, Any] = {
+    "ratio": np.nan,
+    "amount": np.nan,
+    "new_symbol": None,
+    "known_at": pd.NaT,
+}
+"""What a frame of actions need not have."""
 
 
 @dataclass(frozen=True)
 class Actions:
-    """Splits and cash dividends within the run, in the order in which they come into force.
+    """Splits, cash dividends and delistings within the run, in the order in which they come into force.
 
     Attributes
     ----------
@@ -34,7 +45,10 @@ class Actions:
     ratio
         (n,) new shares for one old; 1 of a dividend.
     amount
-        (n,) dividend [currency/share]; 0 of a split.
+        (n,) dividend [currency/share]; 0 of a split. Of a delisting what a share brings, NaN: its
+        last close.
+    ends
+        (n,) whether it is a delisting.
     """
 
     row: NDArray[np.int64]
@@ -42,17 +56,27 @@ class Actions:
     symbol: NDArray[np.int64]
     ratio: Floats
     amount: Floats
+    ends: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.row)
 
 
-def relevant_actions(actions: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFrame:
-    """Return the actions of the symbols as `frames.CORPORATE_ACTIONS`; refuse what is incomplete."""
+def relevant_actions(
+    actions: pd.DataFrame, symbols: Sequence[str], former: Collection[str] = ()
+) -> pd.DataFrame:
+    """Return the actions of the symbols as `frames.CORPORATE_ACTIONS`; refuse what is incomplete.
+
+    Of changes of symbol only those of `former` names are kept: the run follows no others.
+    """
     if not len(actions) and list(actions.columns) == list(frames.CORPORATE_ACTIONS.names):
         return actions
-    known = frames.CORPORATE_ACTIONS.conform(actions.assign(new_symbol=actions.get("new_symbol")))
-    known = known[known["symbol"].isin(symbols)].reset_index(drop=True)
+    told = {name: actions.get(name, blank) for name, blank in _UNTOLD.items()}
+    known = frames.CORPORATE_ACTIONS.conform(actions.assign(**told))
+    is_change = known["action_type"] == "SYMBOL_CHANGE"
+    is_ours = known["symbol"].isin(symbols) & ~is_change
+    is_ours |= known["symbol"].isin(former) & is_change
+    known = known[is_ours].reset_index(drop=True)
     is_split = known["action_type"] == "SPLIT"
     bad = known[is_split & ~(known["ratio"] > 0)]
     if len(bad):
@@ -67,6 +91,14 @@ def relevant_actions(actions: pd.DataFrame, symbols: Sequence[str]) -> pd.DataFr
             f"actions: the dividend of {unknown.iloc[0]['symbol']!r} on "
             f"{unknown.iloc[0]['ex_date']:%Y-%m-%d} needs an amount per share."
         )
+    is_end = known["action_type"] == "DELISTING"
+    worse = known[is_end & ((known["amount"] < 0) | np.isinf(known["amount"]))]
+    if len(worse):
+        raise InvalidInputError(
+            f"actions: the delisting of {worse.iloc[0]['symbol']!r} on "
+            f"{worse.iloc[0]['ex_date']:%Y-%m-%d} brings {worse.iloc[0]['amount']:g} per share; the "
+            f"amount must be at least 0, or missing for the last close."
+        )
     return known
 
 
@@ -77,7 +109,7 @@ def actions_within(
     clocks: Sequence[Clock],
     places: Sequence[NDArray[np.int64] | None],
 ) -> Actions:
-    """Put splits and dividends on the rows at which they come into force.
+    """Put splits, dividends and delistings on the rows at which they come into force.
 
     Parameters
     ----------
@@ -95,7 +127,8 @@ def actions_within(
     """
     if frame.empty:
         none, nothing = np.zeros(0, np.int64), np.zeros(0)
-        return Actions(row=none, at=none, symbol=none, ratio=nothing, amount=nothing)
+        ends = np.zeros(0, np.bool_)
+        return Actions(row=none, at=none, symbol=none, ratio=nothing, amount=nothing, ends=ends)
     parts = []
     for number, (times, place) in enumerate(zip(clocks, places, strict=True)):
         own = {s for s, k in zip(symbols, number_of, strict=True) if k == number}
@@ -134,21 +167,85 @@ def check_splits(
             )
 
 
+def keys_of_ends(
+    frame: pd.DataFrame,
+    symbols: Sequence[str],
+    times: Clock,
+    interval: clock.Interval,
+    until: dt.date | None,
+) -> list[int]:
+    """Return the keys of rows without bars, for delistings that come after the last row.
+
+    Parameters
+    ----------
+    frame
+        From `relevant_actions`.
+    symbols
+        Those of one calendar.
+    times
+        Their rows so far.
+    interval
+        Length of the bars; a delisting after the last bar of a week or longer has no row.
+    until
+        Last label of the run, or the instant before which it ends; None is open.
+
+    Returns
+    -------
+    list of int
+        Starts [us since 1970] or labels [days since 1970], ascending.
+    """
+    if not interval.is_intraday and interval != clock.Interval(1, "d"):
+        return []
+    is_ours = (frame["action_type"] == "DELISTING") & frame["symbol"].isin(symbols)
+    days = frame.loc[is_ours, "ex_date"].to_numpy().astype("datetime64[D]")
+    ordinals = np.unique(np.searchsorted(times.labels, days))
+    ordinals = ordinals[ordinals < len(times.labels)]
+    ordinals = ordinals[times.begins[ordinals] > times.start[-1]]
+    if isinstance(until, dt.datetime):
+        end = int(until.timestamp() * 1_000_000)
+        ordinals = ordinals[times.opens[ordinals] < end]
+    elif until is not None:
+        ordinals = ordinals[times.labels[ordinals] <= np.datetime64(until, "D")]
+    keys = times.opens if interval.is_intraday else times.labels.astype(np.int64)
+    return [int(key) for key in keys[ordinals]]
+
+
+def check_ends(actions: Actions, symbols: Sequence[str], times: Clock, closes: Floats) -> None:
+    """Refuse bars of a symbol that was delisted.
+
+    Raises
+    ------
+    InvalidBarsError
+        Naming the symbol and the first such bar.
+    """
+    for place in np.flatnonzero(actions.ends):
+        symbol, row = int(actions.symbol[place]), int(actions.row[place])
+        later = np.flatnonzero(~np.isnan(closes[symbol, row:]))
+        if len(later):
+            raise InvalidBarsError(
+                f"bars: {symbols[symbol]!r} has a bar on {times.label[row + later[0]]}, after its "
+                f"delisting; the ex_date of a delisting is the first session without trading. Correct "
+                f"it, or end the run before that day."
+            )
+
+
 def _place_actions(frame: pd.DataFrame, symbols: Sequence[str], times: Clock) -> dict[str, Any]:
-    """Put splits, then dividends, of each ex-date on the first row of that session or the next.
+    """Put splits, dividends, then ends, of each ex-date on the first row of that session or the next.
 
     A bar after hours counts in the session that follows, but still trades in the shares of before.
     """
     kinds = frame["action_type"].to_numpy()
     is_split, is_dividend = kinds == "SPLIT", kinds == "CASH_DIVIDEND"
+    is_end = kinds == "DELISTING"
     dates = frame["ex_date"].to_numpy().astype("datetime64[D]")
     ordinal = np.searchsorted(times.labels, dates)
     is_known = ordinal < len(times.labels)
     ordinal = np.minimum(ordinal, len(times.labels) - 1)
     row = np.searchsorted(times.start, times.begins[ordinal]).astype(np.int64)
-    inside = (is_split | is_dividend) & is_known & (row > 0) & (row < len(times))
+    inside = (is_split | is_dividend | is_end) & is_known & (row > 0) & (row < len(times))
     kept = np.flatnonzero(inside)
-    kept = kept[np.lexsort((is_dividend[kept], dates[kept], row[kept]))]
+    rank = is_dividend[kept] + 2 * is_end[kept]
+    kept = kept[np.lexsort((rank, dates[kept], row[kept]))]
     ratio = frame["ratio"].to_numpy(dtype=np.float64)[kept]
     amount = frame["amount"].to_numpy(dtype=np.float64)[kept]
     return {
@@ -156,5 +253,6 @@ def _place_actions(frame: pd.DataFrame, symbols: Sequence[str], times: Clock) ->
         "at": np.minimum(times.opens[ordinal[kept]], times.start[row[kept]]),
         "symbol": np.array([symbols.index(s) for s in frame["symbol"].to_numpy()[kept]], np.int64),
         "ratio": np.where(is_split[kept], ratio, 1.0),
-        "amount": np.where(is_dividend[kept], amount, 0.0),
+        "amount": np.where(is_split[kept], 0.0, amount),
+        "ends": is_end[kept],
     }

@@ -195,7 +195,7 @@ class BacktestResult:
         paid = actions[(actions["paid"] != 0.0) & (actions["kind"] == layouts.ON_SHARES)]
         return pd.DataFrame(
             {
-                "symbol": np.array(self._market.symbols, object)[paid["symbol"]],
+                "symbol": self._market.names_at(paid["symbol"], paid["at"]),
                 "occurred_at": instants(paid["at"]),
                 "amount": paid["paid"],
             }
@@ -384,9 +384,12 @@ class BacktestResult:
 
     @functools.cached_property
     def _numbers(self) -> NDArray[np.int64]:
-        """Id of each order placed; 0 of those that turned out to be none."""
+        """Id of each order placed, what nobody placed last; 0 of those that turned out to be none."""
         kept = ~np.isin(self._simulation.placed["status"], (layouts.VOID, layouts.WAITING))
-        return np.where(kept, np.cumsum(kept), 0)
+        is_forced = self._simulation.placed["condition"] == layouts.FORCED
+        own, forced = kept & ~is_forced, kept & is_forced
+        later = np.where(forced, own.sum() + np.cumsum(forced), 0)
+        return np.where(own, np.cumsum(own), later)
 
     @functools.cached_property
     def _lots(self) -> tuple[pd.DataFrame, pd.DataFrame]:

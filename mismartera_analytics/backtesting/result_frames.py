@@ -72,7 +72,7 @@ def orders_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]
             "account_id": pd.NA,
             "user": None,
             "broker_order_id": None,
-            "symbol": np.array(market.symbols, object)[kept["symbol"]],
+            "symbol": _names_of_orders(market, simulation)[keep],
             "order_type": _named(kept["type"], ORDER_TYPES),
             "side": sides[kept["side"] + 1],
             "quantity": kept["quantity"],
@@ -89,6 +89,15 @@ def orders_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64]
         }
     )
     return frames.ORDERS.conform(table)
+
+
+def _names_of_orders(market: Market, simulation: Simulation) -> NDArray[np.object_]:
+    """Return the name of each order's symbol: of its last fill's day, else of its placement's."""
+    orders, fills = simulation.placed, simulation.filled
+    at = orders["placed"].copy()
+    if market.renamings:
+        at[fills["order"]] = _filled_at(market, fills)
+    return market.names_at(orders["symbol"].astype(np.int64), at)
 
 
 def _first_fills(market: Market, simulation: Simulation) -> NDArray[np.int64]:
@@ -108,7 +117,7 @@ def fills_of(market: Market, simulation: Simulation, numbers: NDArray[np.int64])
             "order_id": numbers[fills["order"]],
             "account_id": pd.NA,
             "user": None,
-            "symbol": np.array(market.symbols, object)[fills["symbol"]],
+            "symbol": _names_of_orders(market, simulation)[fills["order"]],
             "side": np.where(fills["quantity"] > 0, "BUY", "SELL"),
             "quantity": np.abs(fills["quantity"]),
             "price": fills["price"],

@@ -312,7 +312,7 @@ def run_on(
 def described_run(market: Market, settings: Settings, source: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration of a run, but for what it trades, as JSON values."""
     return {
-        "symbols": list(market.symbols),
+        "symbols": list(market.asked or market.symbols),
         "start": str(market.clock.label[0]),
         "end": str(market.clock.label[-1]),
         "interval": str(market.interval),

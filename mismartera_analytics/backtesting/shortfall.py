@@ -176,7 +176,7 @@ class _Prices:
 
     def orders(self, table: pd.DataFrame, argument: str) -> pd.DataFrame:
         """Return orders of the market's symbols with quantities and prices in shares of the end."""
-        kept = table[table["symbol"].isin(self.market.symbols)].reset_index(drop=True)
+        kept = table[table["symbol"].isin(list(self.market.numbers))].reset_index(drop=True)
         is_filled = kept["filled_quantity"].fillna(0.0) > 0
         price = kept["average_fill_price"].fillna(kept["price"])
         bad = kept["placed_at"].isna() | (is_filled & price.isna())

@@ -46,12 +46,13 @@ class Simulation:
         )
         self.prices = market.fields
         self.actions = actions_of(market, settings)
-        self.holdings = np.zeros((5, symbols))
+        self.holdings = np.zeros((6, symbols))
         self.holdings[3] = -1.0
         self.ledger = np.zeros((2, rows))
         self.state = np.zeros(1, layouts.STATE)
         self.state["cash"] = settings.cash
         self.rules = rules_of(settings)
+        self.rules["forces"] = bool((self.actions["kind"] == layouts.ENDING).any())
         self.fills = np.zeros(0, layouts.FILL)
         self.working = np.zeros(0, np.int64)
         self.orders = np.zeros(0, layouts.ORDER)
@@ -84,10 +85,13 @@ class Simulation:
         )
 
     def _work(self, task: int, number: int) -> None:
-        """Call the kernel, with more room for fills as long as it asks for it."""
+        """Call the kernel, with more room as long as it asks for it."""
         needed = self._kernel.advance(task, number, *self._arguments)
         while needed:
-            self._make_room(needed)
+            if needed == self._kernel.MORE_ORDERS:
+                self.grow()
+            else:
+                self._make_room(needed)
             needed = self._kernel.advance(task, number, *self._arguments)
 
     def load(self, orders: layouts.Records) -> None:

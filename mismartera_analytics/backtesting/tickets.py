@@ -43,6 +43,7 @@ REASONS = {
     layouts.NOT_HELD: "the position that it belongs to is closed",
     layouts.NO_MARGIN: "the account's equity does not carry it at the leverage allowed",
     layouts.NO_BARS: "the symbol has no more bars",
+    layouts.DELISTED: "the symbol was delisted",
     layouts.OVER_TRADE: "its value exceeds max_per_trade",
     layouts.OVER_SYMBOL: "the symbol's position would exceed max_per_symbol",
     layouts.OVER_POSITIONS: "it would open more than max_open_positions",

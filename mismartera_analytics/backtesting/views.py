@@ -207,17 +207,22 @@ class Bars:
 class OnlyBars(SymbolBars):
     """The bars of a run's only symbol: ``ctx.bars.close`` as well as ``ctx.bars["AAPL"].close``."""
 
-    __slots__ = ()
+    __slots__ = ("_names",)
+
+    def __init__(self, market: Market, number: int, cursor: Cursor) -> None:
+        super().__init__(market, number, cursor)
+        self._names = tuple(market.numbers)
 
     def __getitem__(self, symbol: str) -> SymbolBars:
-        return Bars({self.symbol: self})[symbol]
+        return Bars(dict.fromkeys(self._names, self))[symbol]
 
 
 def reveal(market: Market, cursor: Cursor) -> Bars | OnlyBars:
     """Return the bars of a market as far as the cursor has come."""
     if len(market.symbols) == 1:
         return OnlyBars(market, 0, cursor)
-    return Bars({s: SymbolBars(market, number, cursor) for number, s in enumerate(market.symbols)})
+    every = [SymbolBars(market, number, cursor) for number in range(len(market.symbols))]
+    return Bars({name: every[number] for name, number in market.numbers.items()})
 
 
 def _columns_of(function: Callable[..., Any]) -> tuple[str, ...]:

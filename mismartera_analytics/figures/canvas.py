@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mismartera_analytics.figures.style import Theme, amount, settings_of
@@ -24,6 +25,7 @@ __all__ = [
     "legend",
     "message",
     "money_axis",
+    "panel",
     "percent_axis",
     "sheet",
     "spaced",
@@ -48,6 +50,25 @@ class Sheet(Figure):
         return buffer.getvalue(), {"width": int(width), "height": int(height)}
 
 
+_PANEL: ContextVar[SubFigure | None] = ContextVar("panel", default=None)
+
+
+@contextmanager
+def panel(place: SubFigure) -> Iterator[None]:
+    """Draw what is drawn inside the block into a part of a page, instead of on a sheet of its own.
+
+    Parameters
+    ----------
+    place
+        An empty part of a figure that lays itself out.
+    """
+    before = _PANEL.set(place)
+    try:
+        yield
+    finally:
+        _PANEL.reset(before)
+
+
 @contextmanager
 def sheet(theme: Theme, size: tuple[float, float]) -> Iterator[Sheet]:
     """Give an empty figure of a theme; what is drawn inside the block takes its settings.
@@ -59,7 +80,11 @@ def sheet(theme: Theme, size: tuple[float, float]) -> Iterator[Sheet]:
     size
         Width and height [inch].
     """
+    place = _PANEL.get()
     with mpl.rc_context(settings_of(theme)):
+        if place is not None:
+            yield cast(Sheet, place)
+            return
         figure = Sheet(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         engine: Any = figure.get_layout_engine()
@@ -96,7 +121,7 @@ def thinned(times: Any, values: Floats, *, width: float) -> tuple[Any, Floats]:
 
 def date_axis(axes: Axes) -> None:
     """Label the time axis with as few words as it needs."""
-    width = axes.figure.get_figwidth() if isinstance(axes.figure, Figure) else 8.0
+    width = axes.figure.bbox.width / axes.figure.dpi
     locator = _Locator(minticks=3, maxticks=max(7, int(width * 1.1)))
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(_Formatter(locator))

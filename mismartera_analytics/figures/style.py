@@ -39,6 +39,8 @@ class Theme:
     grid: str
     line: str
     second: str
+    third: str
+    fourth: str
     gain: str
     loss: str
 
@@ -50,6 +52,8 @@ LIGHT = Theme(
     grid="#e1e7ee",
     line="#0b5394",
     second="#8a6d1f",
+    third="#00735c",
+    fourth="#a3457f",
     gain="#0072b2",
     loss="#d04f00",
 )
@@ -60,6 +64,8 @@ DARK = Theme(
     grid="#2a343f",
     line="#6db3f2",
     second="#e0c068",
+    third="#2fc49b",
+    fourth="#e08fc0",
     gain="#5aaee6",
     loss="#ff8a3d",
 )

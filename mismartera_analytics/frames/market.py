@@ -136,10 +136,10 @@ CORPORATE_ACTIONS = FrameSpec(
     "corporate_actions",
     columns(
         ("symbol", "str", "1", "ticker"),
-        ("action_type", "str", "1", "SPLIT, CASH_DIVIDEND or SYMBOL_CHANGE"),
+        ("action_type", "str", "1", "SPLIT, CASH_DIVIDEND, SYMBOL_CHANGE or DELISTING"),
         ("ex_date", "label", "1", "in force from this session's open"),
         ("ratio", "float64", "new/old", "shares after a split for one before"),
-        ("amount", "float64", "currency/share", "dividend"),
+        ("amount", "float64", "currency/share", "dividend, or what a delisting brings"),
         ("new_symbol", "str", "1", "ticker after a change of symbol, missing for other actions"),
         ("known_at", "instant", "1", "when it became known, missing for the ex-date"),
     ),

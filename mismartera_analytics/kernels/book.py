@@ -4,30 +4,52 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import (
     AT_OPEN,
     BORROW,
+    CANCELLED,
+    DELISTED,
+    ENDING,
     EXPIRED,
+    FILLED,
+    FORCED,
     GTC,
     INSIDE,
+    MARKET,
+    NEVER,
     ON_SHARES,
+    UNITS,
     VOID,
     WAITING,
     WORKING,
 )
 
-__all__ = ["apply_actions", "expire", "price_now", "sweep", "value"]
+__all__ = ["apply_actions", "expire", "forced", "price_now", "sweep", "value"]
 
 
 @kernel
 def apply_actions(
-    row: int, actions: Any, orders: Any, working: Any, holdings: Any, now: Any, rule: Any
+    row: int,
+    times: Any,
+    actions: Any,
+    orders: Any,
+    fills: Any,
+    working: Any,
+    holdings: Any,
+    now: Any,
+    rule: Any,
 ) -> None:
-    """Apply what is in force from `row`: splits, which never round, dividends, borrow and interest."""
+    """Apply what is in force from `row`: splits, which never round, dividends, ends, financing."""
     while now.actions < len(actions) and actions[now.actions].row <= row:
         action = actions[now.actions]
         now.actions += 1
+        if action.kind == ENDING:
+            expire(times.session[:, row], times.calendar, orders, working, holdings, now)
+            _end_symbol(row, action, orders, fills, working, holdings, now)
+            continue
         if action.kind != ON_SHARES:
             action.paid = _financing(action, holdings, now, rule)
             now.cash += action.paid
@@ -51,8 +73,85 @@ def apply_actions(
             order = orders[k]
             if order.row >= row:
                 break
+            if order.condition == FORCED:  # in the book already
+                continue
             if order.symbol == symbol and order.placed < action.at:  # placed, but not arrived yet
                 _split(order, ratio)
+
+
+@kernel
+def _end_symbol(
+    row: int, action: Any, orders: Any, fills: Any, working: Any, holdings: Any, now: Any
+) -> None:
+    """Cancel a delisted symbol's orders and turn its position into cash, without costs."""
+    symbol = action.symbol
+    holdings[5, symbol] = 1.0
+    for k in range(now.working):
+        order = orders[working[k]]
+        if order.symbol == symbol:
+            order.status = VOID if _is_met(order, holdings) else CANCELLED
+            order.reason = DELISTED
+    sweep(orders, working, now)
+    units = holdings[0, symbol]
+    if units == 0.0:
+        return
+    price = action.amount if action.amount == action.amount else holdings[1, symbol]
+    index = forced(row, action.at, symbol, -units, DELISTED, orders, now)
+    order = orders[index]
+    order.status = FILLED
+    order.filled = order.quantity
+    order.fill_price = price
+    order.fill_row = row
+    fill = fills[now.fills]
+    fill.order = index
+    fill.row = row
+    fill.moment = AT_OPEN
+    fill.symbol = symbol
+    fill.quantity = -units
+    fill.price = price
+    fill.fee = 0.0
+    fill.ambiguous = 0
+    now.fills += 1
+    now.cash += units * price
+    holdings[0, symbol] = 0.0
+
+
+@kernel
+def forced(
+    row: int, placed: int, symbol: int, change: float, reason: int, orders: Any, now: Any
+) -> int:
+    """Append an order that nobody placed, to trade `change` shares; return its number."""
+    index = now.orders
+    order = orders[index]
+    order.placed = placed
+    order.size = 0.0
+    order.quantity = abs(change)
+    order.limit = order.stop = order.trail = order.rate = order.price = np.nan
+    order.fill_price = np.nan
+    order.fee = order.filled = 0.0
+    order.row = row
+    order.symbol = symbol
+    order.fill_row = order.parent = -1
+    order.group = 0
+    order.side = 1 if change > 0.0 else -1
+    order.type = MARKET
+    order.tif = GTC
+    order.sizing = UNITS
+    order.condition = FORCED
+    order.status = WORKING
+    order.reason = reason
+    order.triggered = order.children = order.ambiguous = order.goes_first = 0
+    order.is_target = 1
+    order.moment = NEVER
+    now.orders += 1
+    return int(index)
+
+
+@kernel
+def _is_met(order: Any, holdings: Any) -> bool:
+    """Tell whether the order was to end a position that is not there."""
+    is_closing = order.is_target == 1 and order.size == 0.0
+    return bool(is_closing and holdings[0, order.symbol] == 0.0 and order.filled == 0.0)
 
 
 @kernel
@@ -97,9 +196,7 @@ def expire(
         if order.status != WORKING:  # cancelled since the last row
             is_changed = True
         elif order.tif != GTC and order.session < sessions[calendar[order.symbol]]:
-            is_met = order.is_target == 1 and order.size == 0.0
-            is_met &= holdings[0, order.symbol] == 0.0 and order.filled == 0.0
-            order.status = VOID if is_met else EXPIRED
+            order.status = VOID if _is_met(order, holdings) else EXPIRED
             is_changed = True
     if is_changed:
         sweep(orders, working, now)

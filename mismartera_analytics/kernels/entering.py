@@ -11,6 +11,8 @@ from mismartera_analytics.kernels.layouts import (
     ALL_CASH,
     AT_DECISION,
     CANCELLED,
+    DELISTED,
+    FORCED,
     GTC,
     IF_FLAT,
     IF_LEAVING,
@@ -71,17 +73,23 @@ def enter(
             session = times.final[calendar] if is_end else times.session[calendar, row]
             order.session = max(order.session, session)
         now.active += 1
-        if order.status != WORKING:
+        if order.status != WORKING or order.condition == FORCED:
             continue
         symbol = order.symbol
         if not _is_met(order, orders, working, holdings, now):
             order.status = VOID
             continue
+        if holdings[5, symbol] != 0.0:
+            order.status = VOID if order.sizing == TARGET and order.size == 0.0 else REJECTED
+            order.reason = DELISTED
+            continue
         if order.sizing == TARGET:
             order.is_target = 1
             for k in range(now.working):
                 older = orders[working[k]]
-                if older.is_target == 1 and older.symbol == symbol and older.status == WORKING:
+                if older.condition == FORCED or older.symbol != symbol:
+                    continue
+                if older.is_target == 1 and older.status == WORKING:
                     older.status = CANCELLED
                     older.reason = REPLACED
         if rule.size_at_decision == 1 and order.sizing != UNITS:

@@ -6,9 +6,9 @@ the open, then inside the bar, then at the close, and the account is valued at t
 into a backtest runs through `advance`, whole or row by row, so one set of rules fills them all.
 
 Arrays: ``times`` a `layouts.Times`; ``prices`` (5, symbols, rows) open, high, low, close and volume,
-NaN where a symbol has no bar; ``holdings`` (5, symbols) units and last close of what is held, shares
-traded in a bar and its row, and how the bar at hand is touched; ``ledger`` (2, rows) cash and value
-of positions.
+NaN where a symbol has no bar; ``holdings`` (6, symbols) units and last close of what is held, shares
+traded in a bar and its row, how the bar at hand is touched, and whether the symbol has ended;
+``ledger`` (2, rows) cash and value of positions.
 """
 
 from __future__ import annotations
@@ -35,11 +35,20 @@ from mismartera_analytics.kernels.linked import follow
 from mismartera_analytics.kernels.matching import fill_point
 from mismartera_analytics.kernels.paths import settle, settle_entries
 
-__all__ = ["FILLS_AN_ORDER", "THROUGH_ROW", "TO_END", "TO_OPEN", "advance", "warm_up"]
+__all__ = [
+    "FILLS_AN_ORDER",
+    "MORE_ORDERS",
+    "THROUGH_ROW",
+    "TO_END",
+    "TO_OPEN",
+    "advance",
+    "warm_up",
+]
 
 THROUGH_ROW = 0
 TO_OPEN = 1
 TO_END = 2
+MORE_ORDERS = -1
 FILLS_AN_ORDER = 4  # in one row at most: at the decision, in the bar, and its bracket's two
 
 
@@ -60,8 +69,8 @@ def advance(
 ) -> int:
     """Work on; one function for three tasks, so that Numba compiles and loads one.
 
-    Returns 0 when the task is done. Else how long ``fills`` must be to go on: the caller gives a longer
-    array with what was there and calls again.
+    Returns 0 when the task is done. Else how long ``fills`` must be to go on, or `MORE_ORDERS`: the
+    caller gives a longer array with what was there and calls again.
 
     ``THROUGH_ROW``: work through the rows from ``state.row`` to `number`, both included.
     ``TO_OPEN``: bring the book to the start of row `number`, all rows before it being done.
@@ -73,8 +82,12 @@ def advance(
     row = now.row
     while row <= last:
         is_due = now.active < now.orders and orders[now.active].row + rule.delay < row
-        if is_due or now.working > 0:
+        if rule.forces == 1 and len(orders) - now.orders < holdings.shape[1]:
+            now.row = row
+            return MORE_ORDERS
+        if is_due or now.working > 0 or rule.forces == 1:
             needed = now.fills + FILLS_AN_ORDER * (now.working + _entering(row, orders, now))
+            needed += holdings.shape[1] if rule.forces == 1 else 0
             if needed > len(fills):
                 now.row = row
                 return int(needed)
@@ -86,7 +99,9 @@ def advance(
             expire(times.final, times.calendar, orders, working, holdings, now)
             return 0
         if now.actions < len(actions):
-            apply_actions(row, actions, orders, working, holdings, now, rule)
+            apply_actions(
+                row, times, actions, orders, fills, working, holdings, now, rule
+            )  # fmt: skip
         if task == TO_OPEN:
             return 0
         if now.working > 0:
@@ -230,7 +245,7 @@ def smallest_book() -> tuple[Any, ...]:
         orders,
         np.zeros(FILLS_AN_ORDER, layouts.FILL),
         np.zeros(1, np.int64),
-        np.zeros((5, 1)),
+        np.zeros((6, 1)),
         np.zeros((2, 1)),
         state,
         rules,

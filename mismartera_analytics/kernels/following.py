@@ -69,9 +69,9 @@ def follow(
             row = _next_signal(row, last, entries, exits, holdings)
             if row == rows:
                 break
-        if now.orders + symbols > len(orders):
+        if now.orders + 2 * symbols > len(orders):
             return row
-        if advance(THROUGH_ROW, row, *book) > 0:
+        if advance(THROUGH_ROW, row, *book) != 0:
             return row
         for symbol in range(symbols):
             is_held = holdings[0, symbol] != 0.0

@@ -64,6 +64,7 @@ IF_FLAT: Final = 1  # no position and no working order of the symbol
 IF_LONG: Final = 2
 IF_SHORT: Final = 3
 IF_LEAVING: Final = 4  # flat or held the other way, and no working order but the one that closes it
+FORCED: Final = 5  # placed by the kernel itself, which puts it where it belongs
 
 # Status
 WAITING: Final = 0  # a bracket's child before its parent fills: not an order yet
@@ -86,11 +87,13 @@ OTHER_FILLED: Final = 7
 NOT_HELD: Final = 8
 NO_MARGIN: Final = 9
 NO_BARS: Final = 10
+DELISTED: Final = 11
 
 # Kinds of ACTION
 ON_SHARES: Final = 0  # a split or a dividend
 BORROW: Final = 1  # the fee for shares sold short
 INTEREST: Final = 2  # on the cash balance
+ENDING: Final = 3  # a delisting
 OVER_TRADE: Final = 20
 OVER_SYMBOL: Final = 21
 OVER_POSITIONS: Final = 22
@@ -172,7 +175,10 @@ ACTION: Final = np.dtype(
         ("at", "i8"),  # instant from which orders are placed in new shares [us]
         ("symbol", "i8"),
         ("ratio", "f8"),  # new shares for one old
-        ("amount", "f8"),  # dividend per share
+        (
+            "amount",
+            "f8",
+        ),  # dividend per share; of a delisting what one share brings, NaN: its last close
         ("kind", "i8"),
         ("nights", "f8"),  # since the session before, of borrow fees and interest
         ("paid", "f8"),  # what the account received, once in force
@@ -215,6 +221,7 @@ RULES: Final = np.dtype(
         ("sell_rate", "f8"),
         ("sell_per_share", "f8"),
         ("sell_maximum", "f8"),  # of what is charged per share sold
+        ("forces", "i8"),  # whether the kernel may place orders itself
         ("margin", "i8"),
         ("leverage", "f8"),  # gross exposure over equity
         ("borrow_rate", "f8"),  # a year of 360 days

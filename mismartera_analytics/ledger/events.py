@@ -24,7 +24,7 @@ LIEU_TYPE = "CASH_IN_LIEU"
 """Type of the flow that pays out a fraction of a share: a sale at ``amount / quantity``."""
 
 _NEEDED = ("symbol", "side", "quantity", "price", "filled_at")
-_ACTION_TYPES = ("SPLIT", "CASH_DIVIDEND", "SYMBOL_CHANGE")
+_ACTION_TYPES = ("SPLIT", "CASH_DIVIDEND", "SYMBOL_CHANGE", "DELISTING")
 
 
 @dataclass(frozen=True)

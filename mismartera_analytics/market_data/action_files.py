@@ -38,6 +38,8 @@ _TYPES = {
     "split": "SPLIT",
     "symbolchange": "SYMBOL_CHANGE",
     "namechange": "SYMBOL_CHANGE",
+    "delisting": "DELISTING",
+    "delisted": "DELISTING",
 }
 _RATIO = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?::|/|-?for-?)\s*(\d+(?:\.\d+)?)\s*\Z", re.IGNORECASE)
 _COMPACT_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)\Z")
@@ -49,10 +51,12 @@ def import_actions(path: str | Path, *, columns: Mapping[str, str] | None = None
     Parameters
     ----------
     path
-        A CSV or CSV.gz file in UTF-8 with a line of names: symbol, action_type (SPLIT, CASH_DIVIDEND or
-        SYMBOL_CHANGE, in any case), ex_date (``2014-06-09`` or ``20140609``); ratio of splits (``7`` or
-        ``7:1``, new shares for old ones), amount of dividends [currency/share], new_symbol of changes;
-        perhaps currency, known_at (with a time zone) and source. Other columns are passed over.
+        A CSV or CSV.gz file in UTF-8 with a line of names: symbol, action_type (SPLIT, CASH_DIVIDEND,
+        SYMBOL_CHANGE or DELISTING, in any case), ex_date (``2014-06-09`` or ``20140609``; of a
+        delisting the first session without trading); ratio of splits (``7`` or ``7:1``, new shares
+        for old), amount of dividends [currency/share], new_symbol of changes; perhaps the amount that
+        a share brought at its delisting, currency, known_at (with a time zone) and source. Other
+        columns are passed over.
     columns
         Our name to the file's, where it is not one of the usual.
 

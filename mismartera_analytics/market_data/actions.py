@@ -1,4 +1,4 @@
-"""Corporate actions: splits, cash dividends and changes of symbol, in the database."""
+"""Corporate actions: splits, cash dividends, changes of symbol and delistings, in the database."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ from mismartera_analytics.models.instruments import CorporateAction
 __all__ = ["ACTION_TYPES", "corporate_actions", "record_actions", "record_rows"]
 
 SHOWN_FAULTS = 5
-ACTION_TYPES = ("SPLIT", "CASH_DIVIDEND", "SYMBOL_CHANGE")
+ACTION_TYPES = ("SPLIT", "CASH_DIVIDEND", "SYMBOL_CHANGE", "DELISTING")
 _NEEDED = ("symbol", "action_type", "ex_date")
-_NEEDED_BY = {"SPLIT": "ratio", "CASH_DIVIDEND": "amount", "SYMBOL_CHANGE": "new_symbol"}
+_USED_BY = {
+    "SPLIT": "ratio",
+    "CASH_DIVIDEND": "amount",
+    "SYMBOL_CHANGE": "new_symbol",
+    "DELISTING": "amount",
+}
 _LENGTHS = {"currency": 3, "source": 100}
 _CONTENT = ("ratio", "amount", "currency", "new_symbol", "known_at", "source")
 
@@ -33,9 +38,10 @@ def record_actions(frame: pd.DataFrame) -> int:
     Parameters
     ----------
     frame
-        Columns `symbol`, `action_type` (SPLIT, CASH_DIVIDEND or SYMBOL_CHANGE), `ex_date` (a label);
-        `ratio` [new/old] of splits, `amount` [currency/share] of dividends, `new_symbol` of changes;
-        perhaps `currency`, `known_at` (aware) and `source`.
+        Columns `symbol`, `action_type` (SPLIT, CASH_DIVIDEND, SYMBOL_CHANGE or DELISTING), `ex_date`
+        (a label; of a delisting the first session without trading); `ratio` [new/old] of splits,
+        `amount` [currency/share] of dividends, `new_symbol` of changes; perhaps the `amount` that a
+        share brought at its delisting, `currency`, `known_at` (aware) and `source`.
 
     Returns
     -------
@@ -207,10 +213,12 @@ def _checked(where: str, row: Mapping[Any, Any]) -> dict[str, Any]:
             f"{where}: action_type={kind!r} must be one of {', '.join(ACTION_TYPES)}."
         )
     action = {name: _present(row.get(name)) for name in _CONTENT}
-    needed = _NEEDED_BY[kind]
-    for name in _NEEDED_BY.values():  # a file has a column for each, whatever the action
+    needed = _USED_BY[kind]
+    for name in _USED_BY.values():  # a file has a column for each, whatever the action
         action[name] = action[name] if name == needed else None
-    if kind == "SYMBOL_CHANGE":
+    if kind == "DELISTING":
+        action[needed] = _cash_price(action[needed], f"{where} ({kind}): {needed}")
+    elif kind == "SYMBOL_CHANGE":
         if not is_symbol(action[needed]):
             raise InvalidInputError(
                 f"{where} ({kind}): new_symbol={action[needed]!r} is no symbol: {SYMBOL_RULE}."
@@ -247,6 +255,21 @@ def _positive(value: Any, name: str) -> float:
         number = math.nan
     if not (math.isfinite(number) and number > 0):
         raise InvalidInputError(f"{name}={value!r} must be a positive number.")
+    return number
+
+
+def _cash_price(value: Any, name: str) -> float | None:
+    """Return what a share brings, which may be nothing, or None where nobody said."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise InvalidInputError(
+            f"{name}={value!r} must be a number of at least 0, or missing for the last close."
+        )
     return number
 
 

@@ -36,11 +36,11 @@ class Instrument(Base):
 
 
 class CorporateAction(Base):
-    """A split, cash dividend or change of symbol, in force from the open of `ex_date`.
+    """A split, cash dividend, change of symbol or delisting, in force from the open of `ex_date`.
 
     ``action_type`` is SPLIT (`ratio` new shares for one old), CASH_DIVIDEND (`amount` per share
-    [currency]) or SYMBOL_CHANGE (`new_symbol`). `known_at` is when it became known; null means on the
-    ex-date.
+    [currency]), SYMBOL_CHANGE (`new_symbol`) or DELISTING (`amount` that a share brought [currency];
+    null means its last close). `known_at` is when it became known; null means on the ex-date.
     """
 
     __tablename__ = "corporate_actions"

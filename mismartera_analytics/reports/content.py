@@ -10,7 +10,15 @@ import pandas as pd
 
 from mismartera_analytics import frames
 
-__all__ = ["Fact", "Identity", "Notice", "TearSheetContent", "order_fact"]
+__all__ = [
+    "Ambiguity",
+    "Fact",
+    "Identity",
+    "Lookahead",
+    "Notice",
+    "TearSheetContent",
+    "order_fact",
+]
 
 TOLERANCE = 1e-9
 
@@ -81,6 +89,36 @@ class Identity:
         return math.isfinite(self.residual) and abs(self.residual) <= TOLERANCE * largest
 
 
+@dataclass(frozen=True)
+class Ambiguity:
+    """What hung on the path of prices inside bars.
+
+    `bounds` has the index ``bar_path`` and the columns ``final_equity, total_return, fills,
+    ambiguous``; it is empty where the runs were not made.
+    """
+
+    fills: int
+    ambiguous: int
+    bounds: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def share(self) -> float:
+        """Share of the fills that hung on the path [1]; NaN without fills."""
+        return self.ambiguous / self.fills if self.fills else math.nan
+
+
+@dataclass(frozen=True)
+class Lookahead:
+    """Whether a strategy was checked for looking ahead, and what was said.
+
+    `call` is what to run where it was not checked.
+    """
+
+    status: Literal["clean", "looks ahead", "not checkable", "not checked"]
+    text: str = ""
+    call: str = ""
+
+
 def _no_returns() -> pd.Series[float]:
     labels = pd.DatetimeIndex([], dtype="datetime64[us]", name="session")
     return pd.Series(index=labels, dtype="float64")
@@ -94,6 +132,8 @@ class TearSheetContent:
     ----------
     title, subtitle
         Plain text, whatever a person typed: it is escaped where it is shown.
+    kind
+        Of ``"returns"`` there are no orders and no trades, and the equity is the growth of 100.
     currency
         ISO code of every amount.
     returns
@@ -116,10 +156,15 @@ class TearSheetContent:
         Of a backtest: index ``metric``, columns of `frames.METRICS`; what the number of tries leaves.
     stress
         Of a backtest: columns of `frames.STRESS`.
+    ambiguity
+        Of a backtest: what hung on the path of prices inside bars.
+    lookahead
+        Of a backtest: what was found about looking ahead.
     """
 
     title: str
     subtitle: str = ""
+    kind: Literal["account", "backtest", "returns"] = "account"
     currency: str = "USD"
     returns: pd.Series[float] = field(default_factory=_no_returns)
     equity: pd.DataFrame = field(default_factory=frames.EQUITY.empty)
@@ -133,3 +178,5 @@ class TearSheetContent:
     notices: tuple[Notice, ...] = ()
     credibility: pd.DataFrame | None = None
     stress: pd.DataFrame | None = None
+    ambiguity: Ambiguity | None = None
+    lookahead: Lookahead | None = None

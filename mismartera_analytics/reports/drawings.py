@@ -1,49 +1,74 @@
-"""The figures of a tear sheet, as SVG: which ones its content has something for."""
+"""The drawings of a tear sheet: which ones its content has something for."""
 
 from __future__ import annotations
 
+import functools
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from mismartera_analytics.figures.style import shortened
 from mismartera_analytics.performance import tables
 from mismartera_analytics.reports.content import TearSheetContent
+from mismartera_analytics.reports.outline import Drawing, Section, Size
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["hover_of", "narrow_drawings", "value_drawing"]
 
-    from matplotlib.figure import Figure
-
-__all__ = ["Drawn", "figures"]
-
-WIDE, NARROW = 9.8, 4.7
-"""Widths at which figures are drawn [inch]: across a screen; for half of it, or a phone."""
 MOST_HOVERED = 1500
 WINDOW = 126
+Kind = Literal["amount", "percent", "ratio"]
+_DECIMALS = {"amount": 2, "percent": 4, "ratio": 2}
+Series = Any
+"""A Series whose values the checker need not know."""
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure as SVG text: for half a page or a phone, and, unless empty, across the page.
+def value_drawing(content: TearSheetContent) -> Section | None:
+    """Return the value over time, and the benchmark's; None for a record that was never valued.
 
-    `hover` is JSON of what a pointer shows; the frames say where the axes lie in the picture:
-    ``left,right`` as shares of its width and ``first,last`` in days since 1970.
+    Parameters
+    ----------
+    content
+        What the tear sheet is about.
+
+    Examples
+    --------
+    >>> value_drawing(TearSheetContent("Nothing yet"))
     """
+    from mismartera_analytics.figures.accounts import equity_with_drawdown
 
-    title: str
-    caption: str
-    wide: str
-    narrow: str
-    wide_frame: str = ""
-    narrow_frame: str = ""
-    hover: str = ""
+    if not len(content.equity):
+        return None
+    benchmark = _benchmark_value(content)
+
+    def make(size: Size) -> Any:
+        return equity_with_drawdown(
+            content.equity, benchmark=benchmark, currency=content.currency, size=size
+        )
+
+    last = _last_of_sessions(content.equity)
+    series: list[tuple[str, Kind, Series]] = [
+        ("value", "amount", last["equity"]),
+        ("drawdown", "percent", last["drawdown"]),
+    ]
+    if benchmark is not None:
+        other = benchmark.reindex(last["session"])
+        series.insert(1, (shortened(benchmark.name, 30), "amount", other))
+    caption = (
+        "Cash and positions at each session's close; below, the distance to the highest value so far."
+        if content.kind != "returns"
+        else "What 100 at the start became; below, the distance to the highest value so far."
+    )
+    hover = hover_of(last["session"], series)
+    drawing = Drawing("equity", caption, make, (4.9, 4.2), hover)
+    title = "Value and drawdown" if content.kind != "returns" else "Growth and drawdown"
+    return Section(title, (drawing,))
 
 
-def figures(content: TearSheetContent, summary: Any) -> list[Drawn]:
-    """Return the figures that the content has something for.
+def narrow_drawings(content: TearSheetContent, summary: Any) -> list[Section]:
+    """Return the drawings of half a page that the content has something for.
 
     Parameters
     ----------
@@ -54,151 +79,116 @@ def figures(content: TearSheetContent, summary: Any) -> list[Drawn]:
 
     Returns
     -------
-    list of Drawn
-        The value over time first, which is also drawn across the page. Empty for an empty record.
+    list of Section
+        Empty for an empty record.
 
     Examples
     --------
     >>> from mismartera_analytics.performance.summary import performance_summary
     >>> empty = TearSheetContent("Nothing yet")
-    >>> figures(empty, performance_summary(empty.returns))
+    >>> narrow_drawings(empty, performance_summary(empty.returns))
     []
     """
-    drawn = []
-    if len(content.equity):
-        drawn.append(_value(content))
-    drawn += _of_returns(content.returns.dropna(), summary)
-    return drawn + _of_positions(content)
+    return [*_of_returns(content.returns.dropna(), summary), *_of_positions(content)]
 
 
-def _value(content: TearSheetContent) -> Drawn:
-    from mismartera_analytics.figures.accounts import equity_with_drawdown
-
-    benchmark = _benchmark_value(content)
-    return _draw(
-        "equity",
-        "Value and drawdown",
-        "Cash and positions at each session's close; below, the distance to the highest value so far.",
-        lambda size: equity_with_drawdown(
-            content.equity, benchmark=benchmark, currency=content.currency, size=size
-        ),
-        heights=(4.9, 4.2),
-        hover=_hover(content, benchmark),
-    )
+def _section(title: str, drawing: Drawing) -> Section:
+    return Section(title, (drawing,), is_narrow=True)
 
 
-def _of_returns(record: pd.Series[float], summary: Any) -> list[Drawn]:
+def _of_returns(record: Series, summary: Any) -> list[Section]:
     from mismartera_analytics.figures import returns
 
     drawn = []
     periods = summary.attrs["periods_per_year"]
     if len(record) >= WINDOW and periods is not None:
         rolling = tables.rolling_sharpe(record, window=WINDOW, periods_per_year=periods)
-        drawn.append(
-            _draw(
-                "rolling",
-                "Rolling Sharpe ratio",
-                f"Of the last {WINDOW} sessions at each session, annualised as in the table.",
-                lambda size: returns.rolling_sharpe(rolling, window=WINDOW, size=size),
-            )
-        )
+        if rolling.notna().any():
+            make = functools.partial(_sized, returns.rolling_sharpe, rolling, window=WINDOW)
+            caption = f"Of the last {WINDOW} sessions at each session, annualised as in the table."
+            shown = rolling.iloc[:: _step(len(rolling))]
+            hover = hover_of(shown.index, [("Sharpe ratio", "ratio", shown)])
+            drawing = Drawing("rolling", caption, make, hover=hover)
+            drawn.append(_section("Rolling Sharpe ratio", drawing))
     if (record != 0.0).sum() >= 2:
         risk = float(summary.loc["value_at_risk", "value"])
+        make = functools.partial(_sized, returns.return_distribution, record, value_at_risk=risk)
+        caption = "Returns beyond the outermost bars are counted in them."
         drawn.append(
-            _draw(
-                "returns",
-                "Returns of a session",
-                "Returns beyond the outermost bars are counted in them.",
-                lambda size: returns.return_distribution(record, value_at_risk=risk, size=size),
-            )
+            _section("Returns of a session", Drawing("returns", caption, make, hover="bars"))
         )
     return drawn
 
 
-def _of_positions(content: TearSheetContent) -> list[Drawn]:
+def _of_positions(content: TearSheetContent) -> list[Section]:
     from mismartera_analytics.figures import accounts
 
     drawn = []
     if len(content.equity) and float(content.equity["positions"].abs().max()) > 0:
-        drawn.append(
-            _draw(
-                "exposure",
-                "Exposure",
-                "Market value of the positions over the account's; shorts count against longs.",
-                lambda size: accounts.exposure(content.equity, size=size),
-            )
+        last = _last_of_sessions(content.equity)
+        share = last["positions"] / last["equity"].where(last["equity"] > 0)
+        drawing = Drawing(
+            "exposure",
+            "Market value of the positions over the account's; shorts count against longs.",
+            functools.partial(_sized, accounts.exposure, content.equity),
+            hover=hover_of(last["session"], [("invested", "percent", share)]),
         )
-    if len(content.pnl_by_symbol.dropna()):
-        pnl = content.pnl_by_symbol.dropna()
-        drawn.append(
-            _draw(
-                "symbols",
-                "Profit and loss by symbol",
-                "Closed and open, after fees.",
-                lambda size: accounts.pnl_by_symbol(
-                    pnl, currency=content.currency, top=10, size=size
-                ),
-            )
+        drawn.append(_section("Exposure", drawing))
+    pnl = content.pnl_by_symbol.dropna()
+    if len(pnl):
+        make = functools.partial(
+            _sized, accounts.pnl_by_symbol, pnl, currency=content.currency, top=10
         )
+        drawing = Drawing("symbols", "Closed and open, after fees.", make)
+        drawn.append(_section("Profit and loss by symbol", drawing))
     return drawn
 
 
-def _draw(
-    name: str,
-    title: str,
-    caption: str,
-    make: Callable[[tuple[float, float]], Figure],
-    *,
-    heights: tuple[float, ...] = (2.9,),
-    hover: str = "",
-) -> Drawn:
-    """Draw for half a page, and across the page too where two heights are given."""
-    from mismartera_analytics.figures.svg import inline_svg
-
-    sizes = [(NARROW, heights[-1])]
-    if len(heights) > 1:
-        sizes.insert(0, (WIDE, heights[0]))
-    texts, frames = [], []
-    for place, size in enumerate(sizes):
-        figure = make(size)
-        texts.append(inline_svg(figure, name=f"{name}{place}", description=title))
-        box, limits = figure.axes[0].get_position(), figure.axes[0].get_xlim()
-        frames.append(f"{box.x0:.5f},{box.x1:.5f},{limits[0]:.3f},{limits[1]:.3f}")
-    if len(texts) == 1:
-        return Drawn(title, caption, "", texts[0], "", frames[0], hover)
-    return Drawn(title, caption, texts[0], texts[1], frames[0], frames[1], hover)
+def _sized(figure: Any, subject: Any, size: Size, **options: Any) -> Any:
+    return figure(subject, size=size, **options)
 
 
-def _hover(content: TearSheetContent, benchmark: pd.Series[float] | None) -> str:
-    """Return JSON of the values that a pointer over the first figure shows, one a session or less."""
-    last = content.equity.drop_duplicates("session", keep="last")
-    last = last.iloc[:: max(1, len(last) // MOST_HOVERED)]
-    series = [["value", "amount", last["equity"]], ["drawdown", "percent", last["drawdown"]]]
-    if benchmark is not None:
-        other = benchmark.reindex(last["session"])
-        series.insert(1, [shortened(benchmark.name, 30), "amount", other])
-    days = (last["session"] - pd.Timestamp(0)).dt.days.tolist()
-    return json.dumps(
-        {
-            "days": days,
-            "series": [
-                {
-                    "name": name,
-                    "kind": kind,
-                    "values": [
-                        None if v != v else round(v, 4 if kind == "percent" else 2) for v in values
-                    ],
-                }
-                for name, kind, values in series
-            ],
-        },
-        separators=(",", ":"),
-    )
+def _step(count: int) -> int:
+    return max(1, -(-count // MOST_HOVERED))
+
+
+def _last_of_sessions(equity: pd.DataFrame) -> pd.DataFrame:
+    """Return the last valuation of each session, of so many sessions as a pointer can tell apart."""
+    last = equity.drop_duplicates("session", keep="last")
+    return last.iloc[:: _step(len(last))]
+
+
+def hover_of(sessions: Any, series: Sequence[tuple[str, Kind, Series]]) -> str:
+    """Return JSON of the values that a pointer over a figure of sessions shows.
+
+    Parameters
+    ----------
+    sessions
+        Labels, shape (n,).
+    series
+        Name, kind and values, shape (n,), of each line.
+
+    Examples
+    --------
+    >>> hover_of(pd.DatetimeIndex(["1970-01-02"]), [("value", "amount", pd.Series([1.0]))])
+    '{"x":[1],"labels":null,"series":[{"name":"value","kind":"amount","values":[1.0]}]}'
+    """
+    days = pd.DatetimeIndex(sessions).to_numpy().astype("datetime64[D]").astype(np.int64).tolist()
+    lines = [
+        {"name": name, "kind": kind, "values": _rounded(values, _DECIMALS[kind])}
+        for name, kind, values in series
+    ]
+    return json.dumps({"x": days, "labels": None, "series": lines}, separators=(",", ":"))
+
+
+def _rounded(values: Series, decimals: int) -> list[float | None]:
+    known = np.round(values.to_numpy(np.float64), decimals).tolist()
+    return [None if value != value else value for value in known]
 
 
 def _benchmark_value(content: TearSheetContent) -> pd.Series[float] | None:
     """Return what the account's first money would have become in the benchmark."""
-    if content.benchmark is None or not len(content.benchmark):
+    if content.benchmark is None or not content.benchmark.notna().any():
         return None
     start = content.identity.begin if content.identity else float(content.equity["equity"].iloc[0])
-    return start * tables.growth(content.benchmark)
+    return (start or float(content.equity["equity"].iloc[0])) * tables.growth(content.benchmark)

@@ -170,15 +170,11 @@ def _run(setup: Setup, request: Request) -> tuple[Any, Headline]:
 
 
 def _with_benchmark(content: Any, benchmark: str | pd.Series[float] | None) -> Any:
-    from mismartera_analytics.queries.market import bars
-    from mismartera_analytics.reports.tearsheet import _aligned
+    from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
 
     if benchmark is None or not len(content.returns):
         return content
-    if isinstance(benchmark, str):
-        closes = bars(benchmark, "1d", columns=["session", "close"], adjust="all")
-        benchmark = closes.set_index("session")["close"].pct_change().rename(benchmark)
-    return replace(content, benchmark=_aligned(benchmark, content.returns))
+    return replace(content, benchmark=aligned(benchmark_of(benchmark), content.returns))
 
 
 def _breaks(account: int) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from mismartera_analytics.reports.content import TearSheetContent
 from mismartera_analytics.reports.views import Card, Cell, Head, TableView
 
 __all__ = [
-    "belief_view",
     "cards",
     "drawdown_view",
     "metric_view",
@@ -65,6 +64,8 @@ def cards(content: TearSheetContent, summary: Table, trades: Table) -> list[Card
         tone = views.tone_of(float(row["value"])) if toned else ""
         text = views.text_of(float(row["value"]), row["unit"])
         shown.append(Card(label_of(metric), text, tone, row["note"]))
+    if content.kind == "returns":
+        return shown + _return_cards(summary)
     value = float(content.equity["equity"].iloc[-1]) if len(content.equity) else np.nan
     note = f"{content.currency}, at the end" if len(content.equity) else "no session was valued"
     text = views.DASH if value != value else amount(value, decimals=0)
@@ -72,28 +73,17 @@ def cards(content: TearSheetContent, summary: Table, trades: Table) -> list[Card
     count, hits = trades.loc["trades", "value"], trades.loc["hit_rate"]
     won = hits["note"] or f"{percent(float(hits['value']), decimals=0)} of them won"
     shown.append(Card("Trades closed", amount(float(count), decimals=0), "", won))
-    return shown + _belief_cards(content.credibility)
+    return shown
 
 
-def _belief_cards(credibility: Table) -> list[Card]:
-    """Return how many tries a backtest is one of, and what they leave of its Sharpe ratio."""
-    if credibility is None:
-        return []
-    tries, deflated = credibility.loc["trials"], credibility.loc["deflated_sharpe_ratio"]
-    return [
-        Card("Trials", views.text_of(tries["value"], tries["unit"]), "", tries["note"]),
-        Card(
-            "Deflated Sharpe ratio",
-            views.text_of(deflated["value"], deflated["unit"]),
-            "",
-            deflated["note"] or "probability that it is more than the luck of the best trial",
-        ),
-    ]
-
-
-def belief_view(content: TearSheetContent) -> TableView:
-    """Return what the number of tries leaves of a backtest's Sharpe ratio."""
-    return metric_view(content.credibility, None)
+def _return_cards(summary: Table) -> list[Card]:
+    """Return what plain returns have in the place of a value and trades."""
+    shown = []
+    for metric in ("calmar_ratio", "session_hit_rate"):
+        row = summary.loc[metric]
+        text = views.text_of(float(row["value"]), row["unit"])
+        shown.append(Card(label_of(metric), text, "", row["note"] or row["convention"]))
+    return shown
 
 
 def stress_view(stress: Table) -> TableView:
@@ -119,10 +109,16 @@ def stress_view(stress: Table) -> TableView:
         Head("Fills", kind="number"), Head("How"),
     ]  # fmt: skip
     note = "Of the bootstrap each column has quantiles of its own."
-    return TableView(heads, rows, note)
+    return TableView(heads, rows, note, "stress", "The headline figures under stress")
 
 
-def metric_view(summary: Table, benchmark: Table | None, *, benchmark_name: str = "") -> TableView:
+def metric_view(
+    summary: Table,
+    benchmark: Table | None,
+    *,
+    benchmark_name: str = "",
+    description: str = "Every metric and how it was worked out",
+) -> TableView:
     """Return every metric with its convention, beside the benchmark's where there is one."""
     basis = summary.attrs.get("annualisation", "")
     heads = [Head("Metric"), Head("Value" if benchmark is None else "Account", kind="number")]
@@ -138,7 +134,8 @@ def metric_view(summary: Table, benchmark: Table | None, *, benchmark_name: str 
         convention = row["convention"].replace(basis, "annualised") if basis else row["convention"]
         told = "; ".join(part for part in (convention, row["note"]) if part)
         rows.append([*cells, Cell(told, tone="muted")])
-    return TableView([*heads, Head("How")], rows)
+    kind = "how" if benchmark is None else "how versus"
+    return TableView([*heads, Head("How")], rows, kind=kind, description=description)
 
 
 def month_view(returns: pd.Series[float]) -> TableView:
@@ -159,7 +156,8 @@ def month_view(returns: pd.Series[float]) -> TableView:
         cells.append(Cell(percent(total), total, views.tone_of(total)))
         rows.append(cells)
     heads = [Head("Year"), *(Head(month, kind="number") for month in _MONTHS)]
-    return TableView([*heads, Head("Total", kind="number")], rows)
+    heads.append(Head("Total", kind="number"))
+    return TableView(heads, rows, kind="months", description="Returns of each month and year")
 
 
 def drawdown_view(returns: pd.Series[float]) -> TableView:
@@ -186,7 +184,7 @@ def drawdown_view(returns: pd.Series[float]) -> TableView:
     note = "A loss on the first session counts from the start of the record."
     if len(spells) > len(shown):
         note = f"The deepest {len(shown)} of {len(spells):,}. " + note
-    return TableView(heads, rows, note)
+    return TableView(heads, rows, note, description="The deepest drawdowns")
 
 
 def trade_view(content: TearSheetContent) -> TableView:
@@ -219,7 +217,7 @@ def trade_view(content: TearSheetContent) -> TableView:
     note = f"One row for each lot closed, latest first; times of {zone}."
     if len(trades) > len(shown):
         note = f"The latest {len(shown)} of {len(trades):,}. " + note
-    return TableView(heads, rows, note)
+    return TableView(heads, rows, note, description="Closed trades")
 
 
 def _quantity(value: Any) -> Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -14,12 +15,16 @@ from mismartera_analytics.backtesting.page import PEEKING
 from mismartera_analytics.errors import InvalidInputError, MismarteraError
 from mismartera_analytics.reports.accounts import from_account
 from mismartera_analytics.reports.content import (
+    Ambiguity,
     Fact,
     Identity,
+    Lookahead,
     Notice,
     TearSheetContent,
     order_fact,
 )
+from mismartera_analytics.reports.lookaheads import call_for, told
+from mismartera_analytics.reports.plain import from_returns
 
 __all__ = ["Result", "content_of", "from_result"]
 
@@ -58,12 +63,20 @@ class Result(Protocol):
         """Whether orders could fill at the price that they were decided on."""
 
     @property
+    def ambiguous_fills(self) -> int:
+        """How many fills hung on the path that prices took inside their bar."""
+
+    @property
     def dividends_received(self) -> pd.DataFrame:
         """Cash dividends: columns ``symbol`` and ``amount`` [currency] at least."""
 
     @property
     def data_version(self) -> Mapping[str, Any]:
         """Which bars the run read, as JSON values."""
+
+    @property
+    def financing(self) -> pd.DataFrame:
+        """Interest and fees for borrowed shares: column ``amount`` [currency] at least."""
 
     @property
     def code_version(self) -> str:
@@ -79,16 +92,22 @@ class Result(Protocol):
     def stress(self) -> pd.DataFrame:
         """Columns of `frames.STRESS`."""
 
+    def ambiguity(self) -> Any:
+        """Return what hung on the path inside bars: ``fills, ambiguous, bounds``."""
 
-def content_of(source: Any, *, stress: bool = True) -> TearSheetContent:
-    """Return the content of a tear sheet about a result, an account or content itself.
+
+def content_of(source: Any, *, stress: bool = True, lookahead: Any = None) -> TearSheetContent:
+    """Return the content of a tear sheet about a result, an account, returns or content itself.
 
     Parameters
     ----------
     source
-        A `Result`, the id (int) or number (str) of an account, or a `TearSheetContent`.
+        A `Result`, the id (int) or number (str) of an account, simple returns labelled by session, or
+        a `TearSheetContent`.
     stress
         Whether a result is put under stress, for which it is run again.
+    lookahead
+        What `check_lookahead` said of a result's strategy.
 
     Returns
     -------
@@ -106,15 +125,20 @@ def content_of(source: Any, *, stress: bool = True) -> TearSheetContent:
     >>> content_of(TearSheetContent("Nothing yet")).title
     'Nothing yet'
     """
+    if lookahead is not None:
+        checked = told(lookahead)
+        return replace(content_of(source, stress=stress), lookahead=checked)
     if isinstance(source, TearSheetContent):
         return source
     if isinstance(source, (int, np.integer, str)) and not isinstance(source, bool):
         return from_account(source if isinstance(source, str) else int(source))
+    if isinstance(source, pd.Series):
+        return from_returns(source)
     if _is_result(source):
         return from_result(source, stress=stress)
     raise InvalidInputError(
-        f"result_or_account is a {type(source).__name__}; pass a backtest's result, or the id or "
-        f"number of an account."
+        f"source is a {type(source).__name__}; pass a backtest's result, the id or number of an "
+        f"account, simple returns labelled by session, or a list of such."
     )
 
 
@@ -159,6 +183,7 @@ def from_result(result: Result, *, stress: bool = True) -> TearSheetContent:
     return TearSheetContent(
         title=str(name),
         subtitle="Backtest",
+        kind="backtest",
         currency=str(config.get("currency") or "USD"),
         returns=result.returns,
         equity=result.equity,
@@ -171,7 +196,17 @@ def from_result(result: Result, *, stress: bool = True) -> TearSheetContent:
         notices=tuple(notices),
         credibility=result.credibility(),
         stress=stressed,
+        ambiguity=_ambiguity(result, bounds=stress),
+        lookahead=Lookahead("not checked", call=call_for(config)),
     )
+
+
+def _ambiguity(result: Result, *, bounds: bool) -> Ambiguity:
+    """Return what hung on the path inside bars; the runs under other paths where they are asked for."""
+    if not bounds:
+        return Ambiguity(len(result.fills), result.ambiguous_fills)
+    found = result.ambiguity()
+    return Ambiguity(found.fills, found.ambiguous, found.bounds)
 
 
 def _zone(config: Mapping[str, Any]) -> str | None:
@@ -191,11 +226,15 @@ def _cash_of(fills: pd.DataFrame) -> pd.Series[float]:
 
 
 def _by_symbol(result: Result) -> pd.Series[float]:
-    """Return the cash of each symbol's fills and the market value of what is left of it."""
+    """Return the cash of each symbol's fills and the value of what is left; borrowing beside them."""
     traded = _cash_of(result.fills).groupby(result.fills["symbol"]).sum()
     held = result.positions.groupby("symbol")["market_value"].sum()
     paid = result.dividends_received.groupby("symbol")["amount"].sum()
-    return traded.add(held, fill_value=0.0).add(paid, fill_value=0.0)
+    summed = traded.add(held, fill_value=0.0).add(paid, fill_value=0.0)
+    financing = float(result.financing["amount"].sum())
+    if financing:
+        summed.loc["interest, borrowing"] = financing
+    return summed
 
 
 def _identity(result: Result) -> Identity | None:
@@ -205,12 +244,15 @@ def _identity(result: Result) -> Identity | None:
     dividends = float(result.dividends_received["amount"].sum())
     traded = float(_cash_of(result.fills).sum())
     held = float(result.positions["market_value"].sum())
+    financing = float(result.financing["amount"].sum())
     return Identity(
         begin=float(begin),
         flows=0.0,
-        pnl=traded + held + dividends,
+        pnl=traded + held + dividends + financing,
         end=float(result.equity["equity"].iloc[-1]),
-        basis="the cash of every fill, less fees, dividends, and the last value of what is held",
+        basis="the cash of every fill less fees, dividends, "
+        + ("interest and borrowing, " if financing else "")
+        + "and the last value of what is held",
     )
 
 

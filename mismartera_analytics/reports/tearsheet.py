@@ -1,51 +1,59 @@
-"""The tear sheet: one self-contained HTML page about a backtest or an account."""
+"""The tear sheet: one self-contained file about a backtest, an account, returns, or several of them."""
 
 from __future__ import annotations
 
-import contextlib
-import re
-import secrets
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import pandas as pd
-
-from mismartera_analytics import __version__, clock, config
-from mismartera_analytics.errors import InvalidInputError, StorageError
-from mismartera_analytics.figures.style import DARK, LIGHT, amount
-from mismartera_analytics.performance.observations import labelled
-from mismartera_analytics.reports import drawings, sections
-from mismartera_analytics.reports.content import Fact, TearSheetContent
+from mismartera_analytics import config
+from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.reports import comparison, single
+from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
+from mismartera_analytics.reports.content import TearSheetContent
+from mismartera_analytics.reports.files import file_name, write_file
+from mismartera_analytics.reports.outline import Outline
+from mismartera_analytics.reports.page import html_of
 from mismartera_analytics.reports.sources import content_of
 
-__all__ = ["render", "tear_sheet"]
+__all__ = ["outline_of", "render", "render_pdf", "tear_sheet"]
 
-TEMPLATES = Path(__file__).parent / "templates"
+SUFFIXES = (".html", ".pdf")
 
 
 def tear_sheet(
-    result_or_account: Any,
+    source: Any,
     path: str | Path | None = None,
     *,
     title: str | None = None,
-    benchmark: pd.Series[float] | None = None,
+    benchmark: Any = None,
     stress: bool = True,
+    lookahead: Any = None,
+    paper: Literal["A4", "Letter"] = "A4",
 ) -> Path:
-    """Write a tear sheet: one HTML file that needs no network and can be sent around.
+    """Write a tear sheet: one file that needs no network and can be sent around.
 
     Parameters
     ----------
-    result_or_account
-        A backtest's result, the id or number of an account, or a `TearSheetContent`.
+    source
+        A backtest's result, the id or number of an account (that of a saved backtest too), simple
+        returns labelled by session, a `TearSheetContent`, or a list of such, which are compared.
     path
-        The file; ``<title>.html`` in the configured folder of reports by default. Folders are made.
+        The file: ``.html`` for a page, ``.pdf`` for paper; ``<title>.html`` in the configured folder of
+        reports by default. Folders are made.
     title
         Heading; the run's or account's name by default.
     benchmark
-        Simple returns [1] labelled by session, on the sessions of the record; its name is shown.
+        A symbol with daily bars in the store (dividends reinvested), simple returns [1] labelled by
+        session, or another run. Its sessions need not be the record's.
     stress
         Whether a backtest is put under stress, for which it is run three times more.
+    lookahead
+        What `check_lookahead` said of the strategy, a `LookaheadReport`; of several records a list,
+        None for those that were not checked.
+    paper
+        Of a PDF.
 
     Returns
     -------
@@ -55,30 +63,89 @@ def tear_sheet(
     Raises
     ------
     InvalidInputError
-        If the argument is nothing that can be reported, or the benchmark covers none of the record's
-        sessions.
+        If the source is nothing that can be reported, the benchmark covers none of the record's
+        sessions, or the file's ending is another.
     UnknownNameError
-        If there is no such account.
+        If there is no such account, or no bars of such a benchmark.
     StorageError
-        If the file cannot be written.
+        If the file cannot be written; a former file is left as it was.
 
     Examples
     --------
     >>> tear_sheet(TearSheetContent("Nothing yet")).name
     'nothing-yet.html'
     """
-    content = content_of(result_or_account, stress=stress)
-    if title is not None:
-        content = replace(content, title=title)
-    if benchmark is not None:
-        content = replace(content, benchmark=_aligned(benchmark, content.returns))
-    name = re.sub(r"[^a-z0-9]+", "-", content.title.lower()).strip("-")[:80] or "report"
-    target = Path(path).expanduser() if path is not None else Path(f"{name}.html")
-    if not target.is_absolute():
-        base = config.settings().reports if path is None else Path.cwd()
-        target = base / target
-    _write(target, render(content))
+    target = None if path is None else _target(path)
+    _check_paper(paper)
+    outline = outline_of(
+        source, title=title, benchmark=benchmark, stress=stress, lookahead=lookahead
+    )
+    if target is None:
+        name = file_name(outline.title, most=80) or "report"
+        target = config.settings().reports / f"{name}.html"
+    if target.suffix.lower() == ".pdf":
+        from mismartera_analytics.reports.pdf import pdf_of
+
+        write_file(target, pdf_of(outline, paper=paper))
+    else:
+        write_file(target, html_of(outline).encode("utf-8"))
     return target
+
+
+def outline_of(
+    source: Any,
+    *,
+    title: str | None = None,
+    benchmark: Any = None,
+    stress: bool = True,
+    lookahead: Any = None,
+) -> Outline:
+    """Return what a tear sheet shows, before it is written as anything.
+
+    Parameters
+    ----------
+    source, title, benchmark, stress, lookahead
+        As in `tear_sheet`.
+
+    Returns
+    -------
+    Outline
+
+    Raises
+    ------
+    InvalidInputError, UnknownNameError
+        As in `tear_sheet`.
+
+    Examples
+    --------
+    >>> outline_of(TearSheetContent("Nothing yet")).title
+    'Nothing yet'
+    """
+    if isinstance(source, (list, tuple)):
+        checks = _each(lookahead, len(source))
+        contents = [
+            content_of(one, stress=stress, lookahead=check)
+            for one, check in zip(source, checks, strict=True)
+        ]
+        return comparison.outline_of(contents, title=title, benchmark=benchmark_of(benchmark))
+    content = content_of(source, stress=stress, lookahead=lookahead)
+    if title is not None:
+        content = replace(content, title=str(title))
+    if benchmark is not None:
+        given = benchmark_of(benchmark)
+        content = replace(content, benchmark=aligned(given, content.returns))
+    return single.outline_of(content)
+
+
+def _each(lookahead: Any, count: int) -> Sequence[Any]:
+    if lookahead is None:
+        return [None] * count
+    if not isinstance(lookahead, (list, tuple)) or len(lookahead) != count:
+        raise InvalidInputError(
+            f"lookahead must be a list of {count} reports of check_lookahead, one for each record "
+            f"compared; None for those that were not checked."
+        )
+    return lookahead
 
 
 def render(content: TearSheetContent) -> str:
@@ -99,71 +166,50 @@ def render(content: TearSheetContent) -> str:
     >>> "&lt;b&gt;" in render(TearSheetContent("<b>"))
     True
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    summary, benchmark, trades = sections.summaries(content)
-    record = content.returns.dropna()
-    name = "" if content.benchmark is None else str(content.benchmark.name)
-    return environment.get_template("tearsheet.html.j2").render(
-        content=content,
-        has_returns=bool(len(record)),
-        period=_period(record),
-        cards=sections.cards(content, summary, trades),
-        figures=drawings.figures(content, summary),
-        months=sections.month_view(content.returns),
-        drawdowns=sections.drawdown_view(content.returns),
-        metrics=sections.metric_view(summary, benchmark, benchmark_name=name),
-        credibility=None if content.credibility is None else sections.belief_view(content),
-        stress=None if content.stress is None else sections.stress_view(content.stress),
-        trade_metrics=sections.metric_view(trades, None),
-        trades=sections.trade_view(content),
-        facts=[*content.conventions, Fact("Annualisation", summary.attrs["annualisation"])],
-        themes={"light": asdict(LIGHT), "dark": asdict(DARK)},
-        made_at=f"{clock.utc_now():%Y-%m-%d %H:%M} UTC",
-        version=__version__,
-        money=amount,
-    )
+    return html_of(single.outline_of(content))
 
 
-def _period(record: pd.Series[float]) -> str:
-    if not len(record):
-        return "No session has a return"
-    first, last = record.index[0], record.index[-1]
-    return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, {len(record):,} sessions"
+def render_pdf(content: TearSheetContent, *, paper: Literal["A4", "Letter"] = "A4") -> bytes:
+    """Return a tear sheet as a PDF.
+
+    Parameters
+    ----------
+    content
+        What to show.
+    paper
+        Its size.
+
+    Returns
+    -------
+    bytes
+
+    Examples
+    --------
+    >>> render_pdf(TearSheetContent("Nothing yet"))[:5]
+    b'%PDF-'
+    """
+    from mismartera_analytics.reports.pdf import pdf_of
+
+    return pdf_of(single.outline_of(content), paper=paper)
 
 
-def _aligned(benchmark: pd.Series[float], returns: pd.Series[float]) -> pd.Series[float]:
-    """Return the benchmark on the record's sessions; where it has none its value stays."""
-    series = labelled(benchmark, argument="benchmark")
-    series = series.rename("benchmark" if series.name is None else str(series.name))
-    if not len(returns):
-        return series.iloc[:0]
-    common = series.index.intersection(returns.index)
-    if not len(common):
+def _target(path: str | Path) -> Path:
+    """Return the file as an absolute path with an ending that says what it is."""
+    if not isinstance(path, (str, Path)):
+        raise InvalidInputError(f"path={path!r} must be a path: text or a pathlib.Path.")
+    target = Path(path).expanduser()
+    if target.suffix.lower() not in SUFFIXES:
+        hint = suggestion(target.suffix.lower(), SUFFIXES) if target.suffix else ""
         raise InvalidInputError(
-            f"benchmark covers {_period(series.dropna())}; none of them is a session of the record "
-            f"({_period(returns)})."
+            f"path={str(path)!r} ends in {target.suffix or 'nothing'!r}{hint or '.'} "
+            f"Allowed: .html for a page, .pdf for paper."
         )
-    return series.reindex(returns.index)
+    return target if target.is_absolute() else Path.cwd() / target
 
 
-def _write(target: Path, text: str) -> None:
-    """Write a file beside its place and move it there."""
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(target)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StorageError(f"path={str(target)!r} cannot be written: {reason}.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+def _check_paper(paper: str) -> None:
+    if paper not in ("A4", "Letter"):
+        raise InvalidInputError(
+            f"paper={paper!r} is unknown{suggestion(str(paper), ('A4', 'Letter')) or '.'} "
+            f"Allowed: A4, Letter."
+        )

@@ -57,11 +57,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table: heads, rows of as many cells, and a note below."""
+    """A table: heads, rows of as many cells, and a note below.
+
+    `kind` says how it is laid out: ``sortable``, ``plain``, ``how`` (its last column explains), ``how
+    versus`` (with two columns of values before that), ``stress``, ``months``, ``compare``, ``matrix``,
+    ``conventions``; `description` is for those who cannot see it.
+    """
 
     heads: Sequence[Head]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+    kind: str = "sortable"
+    description: str = ""
 
 
 def tone_of(value: float) -> Tone:

@@ -74,9 +74,9 @@ class CompiledLoop:
         context, strategy = self._context, self._strategy
         strategy.on_start(context)
         code = type(strategy).on_bar.__code__
-        named = any(symbol in code.co_consts for symbol in context.symbols)
-        handle = ContextHandle(context, context.symbols if named else None)
-        numbers = {symbol: number for number, symbol in enumerate(context.symbols)}
+        numbers = context._numbers
+        named = any(name in code.co_consts for name in numbers)
+        handle = ContextHandle(context, tuple(numbers.items()) if named else None)
         held = StrategyHandle(strategy, handle.counts, numbers)
         row = 0
         try:
@@ -176,7 +176,7 @@ def _driver(on_bar: Callable[..., None]) -> tuple[Any, Any]:
                 told += 1
             cursor[TOLD] = told
             if is_due or cursor[BUSY] != 0:
-                if advance(through, row, *ctx._book) > 0:
+                if advance(through, row, *ctx._book) != 0:
                     return row
                 cursor[BUSY] = 1 if now.working > 0 or now.active < now.orders else 0
             for symbol in range(len(counts)):

@@ -137,7 +137,7 @@ class ContextHandle:
     Attributes
     ----------
     symbols, names
-        All symbols; the same if the code names one of them, else None.
+        All symbols; every name and its symbol's number if the code names one of them, else None.
     columns
         (5, symbols, bars) adjusted open, high, low, close and volume of each symbol's bars.
     counts
@@ -163,7 +163,7 @@ class ContextHandle:
         *("prices", "actions", "orders", "holdings", "ledger", "state", "rules"),
     )
 
-    def __init__(self, context: Context, names: tuple[str, ...] | None) -> None:
+    def __init__(self, context: Context, names: tuple[tuple[str, int], ...] | None) -> None:
         times = context._market.clock
         self.kind: Any = None
         self.actions: layouts.Records

@@ -104,10 +104,14 @@ class IndicatorType(HandleType):
 
 
 class ContextType(HandleType):
-    """A context; `names` are the symbols, if the code names one, and None else."""
+    """A context; `names` are the symbols' names and numbers, if the code names one, and None else."""
 
     def __init__(
-        self, members: list[tuple[str, Any]], names: tuple[str, ...] | None, *, is_single: bool
+        self,
+        members: list[tuple[str, Any]],
+        names: tuple[tuple[str, int], ...] | None,
+        *,
+        is_single: bool,
     ) -> None:
         self.names = names
         self.is_single = is_single

@@ -179,11 +179,11 @@ def number_of(ctx: ContextType, symbol: Any) -> Any:
         raise RefusalError("symbol is missing; with several symbols each call names one.")
     if not isinstance(symbol, types.StringLiteral):
         raise RefusalError(f"a symbol is a {symbol}; write it out, or take it from ctx.symbols.")
-    names = ctx.names or ()
+    names = dict(ctx.names or ())
     if symbol.literal_value not in names:
         hint = suggestion(symbol.literal_value, names) or "."
         raise RefusalError(f"symbol={symbol.literal_value!r} is not in this run{hint}")
-    place = names.index(symbol.literal_value)
+    place = names[symbol.literal_value]
     return inner(lambda ctx, symbol: place)
 
 

@@ -1,4 +1,19 @@
 "use strict";
+{
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "scheme";
+  const isDark = () => (root.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+  const name = () => { button.textContent = isDark() ? "Light" : "Dark"; };
+  button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; name(); });
+  system.addEventListener("change", name);
+  button.setAttribute("aria-label", "Change the colours");
+  name();
+  document.querySelector("main").prepend(button);
+}
+
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -27,10 +42,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 
 for (const figure of document.querySelectorAll("[data-hover]")) {
-  const { days, series } = JSON.parse(figure.dataset.hover);
+  const { x: days, labels, series } = JSON.parse(figure.dataset.hover);
   const written = (value, kind) => {
     if (value === null) return "\u2013";
-    const [number, digits] = kind === "percent" ? [100 * value, 2] : [value, 2];
+    const [number, digits] = kind === "percent" ? [100 * value, 2] : [value, kind === "count" ? 0 : 2];
     const text = Math.abs(number).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
     return (number < 0 ? "\u2212" : "") + text + (kind === "percent" ? "%" : "");
   };
@@ -56,7 +71,7 @@ for (const figure of document.querySelectorAll("[data-hover]")) {
       }
       if (low > 0 && day - days[low - 1] < days[low] - day) low -= 1;
       const title = document.createElement("b");
-      title.textContent = new Date(days[low] * 864e5).toISOString().slice(0, 10);
+      title.textContent = labels ? labels[low] : new Date(days[low] * 864e5).toISOString().slice(0, 10);
       const lines = series.map(({ name, kind, values }) => {
         const line = document.createElement("span");
         const label = document.createElement("i");

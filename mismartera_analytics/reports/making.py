@@ -1,0 +1,27 @@
+"""When a report was made."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+
+from mismartera_analytics import clock
+
+__all__ = ["made_at"]
+
+
+def made_at() -> dt.datetime:
+    """Return the instant that a report names as its making.
+
+    It is that of ``SOURCE_DATE_EPOCH`` [s since 1970] where that is set, so that the same content
+    gives the same bytes, else now.
+
+    Examples
+    --------
+    >>> made_at().tzinfo
+    datetime.timezone.utc
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if given.isdecimal():
+        return dt.datetime.fromtimestamp(int(given), clock.UTC)
+    return clock.utc_now()
