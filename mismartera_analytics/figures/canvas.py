@@ -50,19 +50,25 @@ class Sheet(Figure):
         return buffer.getvalue(), {"width": int(width), "height": int(height)}
 
 
-_PANEL: ContextVar[SubFigure | None] = ContextVar("panel", default=None)
+_PANEL: ContextVar[tuple[SubFigure, float] | None] = ContextVar("panel", default=None)
+_SCALED = (
+    "font.size", "axes.labelsize", "axes.titlesize", "xtick.labelsize", "ytick.labelsize",
+    "legend.fontsize", "lines.linewidth",
+)  # fmt: skip
 
 
 @contextmanager
-def panel(place: SubFigure) -> Iterator[None]:
+def panel(place: SubFigure, *, letters: float = 1.0) -> Iterator[None]:
     """Draw what is drawn inside the block into a part of a page, instead of on a sheet of its own.
 
     Parameters
     ----------
     place
         An empty part of a figure that lays itself out.
+    letters
+        How large letters and lines are, of those on a sheet.
     """
-    before = _PANEL.set(place)
+    before = _PANEL.set((place, letters))
     try:
         yield
     finally:
@@ -81,9 +87,12 @@ def sheet(theme: Theme, size: tuple[float, float]) -> Iterator[Sheet]:
         Width and height [inch].
     """
     place = _PANEL.get()
-    with mpl.rc_context(settings_of(theme)):
+    settings = settings_of(theme)
+    if place is not None:
+        settings |= {name: settings[name] * place[1] for name in _SCALED}
+    with mpl.rc_context(settings):
         if place is not None:
-            yield cast(Sheet, place)
+            yield cast(Sheet, place[0])
             return
         figure = Sheet(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MOST_LINES", "growth_with_drawdown"]
+__all__ = ["MOST_LINES", "apart", "growth_with_drawdown", "line_colour"]
 
 Size = tuple[float, float]
 MOST_LINES = 8
@@ -63,16 +64,16 @@ def growth_with_drawdown(
             canvas.message(figure, "The records have no session in common.", colours)
             return figure
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        most = 14 if size[0] < 6 else 26
-        for place, name in enumerate(growth.columns[:MOST_LINES]):
+        names = apart(growth.columns[:MOST_LINES], 22 if size[0] < 6 else 40)
+        for place, name in enumerate(names):
             look: dict[str, Any] = {
                 "color": line_colour(colours, place),
                 "linestyle": _DASHES[place],
             }
-            _line(top, growth.iloc[:, place], size, label=shortened(name, most), **look)
+            _line(top, growth.iloc[:, place], size, label=name, **look)
             _line(bottom, drawdowns.iloc[:, place], size, linewidth=0.9, **look)
         if benchmark is not None and benchmark.notna().any():
-            label = shortened(benchmark.name, most)
+            label = shortened(benchmark.name, 22)
             _line(top, benchmark, size, color=colours.muted, linestyle=(0, (1, 1.2)), label=label)
         _scale(top, growth)
         top.set_ylabel("growth of 1")
@@ -83,6 +84,25 @@ def growth_with_drawdown(
         figure.align_ylabels()
         _legend(figure, top, size)
     return figure
+
+
+def apart(names: Iterable[object], most: int) -> list[str]:
+    """Return names as labels of at most `most` letters; those cut alike are cut in the middle.
+
+    Examples
+    --------
+    >>> apart(["Crossover, fast 5", "Crossover, fast 10"], 12)
+    ['Cros…fast 5', 'Cros…fast 10']
+    """
+    texts = [" ".join(str(name).split()) for name in names]
+    ends = [shortened(text, most) for text in texts]
+    left = most // 3
+    return [
+        end
+        if ends.count(end) == 1 or len(text) <= most
+        else text[:left].rstrip() + "\N{HORIZONTAL ELLIPSIS}" + text[left + 1 - most :].lstrip()
+        for text, end in zip(texts, ends, strict=True)
+    ]
 
 
 def line_colour(theme: Theme, place: int) -> str:
@@ -114,6 +134,7 @@ def _scale(axes: Axes, growth: pd.DataFrame) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(axis="y", which="minor", length=0)
         axes.yaxis.set_major_formatter(
             FuncFormatter(lambda value, _: amount(value, decimals=0 if value >= 10 else 1))
         )
@@ -123,5 +144,7 @@ def _scale(axes: Axes, growth: pd.DataFrame) -> None:
 
 def _legend(figure: Figure, axes: Axes, size: Size) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    columns = min(len(labels), 2 if size[0] < 6 else 4)
+    longest = max(map(len, labels))
+    fits = int((size[0] - 0.3) / (0.075 * longest + 0.6))
+    columns = min(len(labels), max(1, fits))
     figure.legend(handles, labels, loc="outside upper left", ncols=columns)

@@ -47,6 +47,10 @@ class AccountRecord:
         `frames.PNL` by session, one row a symbol and one, without a symbol, for the cash.
     orders, fills, trades
         `frames.ORDERS`, `frames.FILLS` and `frames.TRADES`, in the calendar's zone.
+    broker
+        Where the account is.
+    prices
+        Version of the store's daily bars, -1 where there are none.
     """
 
     account_id: int
@@ -58,6 +62,8 @@ class AccountRecord:
     orders: pd.DataFrame
     fills: pd.DataFrame
     trades: pd.DataFrame
+    broker: str = ""
+    prices: int = -1
 
     @functools.cached_property
     def sessions(self) -> pd.DataFrame:
@@ -103,6 +109,7 @@ def read_account(
 ) -> AccountRecord:
     """Return what is recorded of an account; parameters and errors as in `from_account`."""
     from mismartera_analytics.calendars.lookup import trading_calendar
+    from mismartera_analytics.market_data.store import BarStore
     from mismartera_analytics.queries.profit import pnl, round_trips
     from mismartera_analytics.queries.records import accounts, fills, orders
 
@@ -127,6 +134,8 @@ def read_account(
         orders=orders(account=number, start=start, end=end, tz=zone),
         fills=fills(account=number, start=start, end=end, tz=zone),
         trades=round_trips(account=number, start=start, end=end, tz=zone),
+        broker=str(row["broker"]),
+        prices=BarStore().version("1d"),
     )
 
 
@@ -145,7 +154,8 @@ def content_of_record(record: AccountRecord) -> TearSheetContent:
         pnl_by_symbol=record.rows.groupby("symbol")["total"].sum(skipna=False),
         identity=_identity(sessions),
         conventions=(
-            Fact("Sources", "recorded orders, fills and cash flows; daily bars of the bar store"),
+            Fact("Sources", "recorded orders, fills and cash flows"),
+            Fact("Prices", _prices(record.prices)),
             Fact("Lots", "first in, first out"),
             Fact("Returns", RETURNS_RULE),
             order_fact(record.orders),
@@ -153,6 +163,10 @@ def content_of_record(record: AccountRecord) -> TearSheetContent:
         ),
         notices=tuple(_notices(sessions)),
     )
+
+
+def _prices(version: int) -> str:
+    return f"daily bars of the store, version {version}" if version >= 0 else "no daily bars"
 
 
 def session_values(rows: pd.DataFrame) -> pd.DataFrame:

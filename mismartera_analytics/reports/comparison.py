@@ -102,8 +102,8 @@ def outline_of(
         found += [
             _growth(it),
             Section("Metrics", (_metrics(it, summaries),)),
-            Section("Correlation", (_correlation(it),), is_narrow=True),
-            Section("Yearly returns", (_years(it),), is_narrow=True),
+            Section("Correlation", (_correlation(it),)),
+            Section("Yearly returns", (_years(it),)),
         ]
     else:
         first.append(Empty("The records have no session in common: there is nothing to compare."))
@@ -129,13 +129,7 @@ def _listed(names: Sequence[str]) -> str:
 def _compared(
     contents: Sequence[TearSheetContent], benchmark: pd.Series[float] | None
 ) -> _Compared:
-    names: list[str] = []
-    for content in contents:
-        base = " ".join(content.title.split()) or "Record"
-        tried, number = base, 2
-        while tried in names:
-            tried, number = f"{base} ({number})", number + 1
-        names.append(tried)
+    names = _names(contents)
     known = [content.returns.dropna() for content in contents]
     labels = known[0].index
     for record in known[1:]:
@@ -148,6 +142,24 @@ def _compared(
     returns = pd.DataFrame(columns, index=frame.index, dtype="float64")
     other = aligned(benchmark, frame) if len(frame) else None
     return _Compared(names, contents, returns, other)
+
+
+def _names(contents: Sequence[TearSheetContent]) -> list[str]:
+    """Return the titles; those that are the same with their parameters, else with a number."""
+    titles = [" ".join(content.title.split()) or "Record" for content in contents]
+    told = [
+        next((fact.text for fact in content.conventions if fact.name == "Parameters"), "")
+        for content in contents
+    ]
+    names: list[str] = []
+    for title, parameters in zip(titles, told, strict=True):
+        has_parameters = parameters not in ("", "none")
+        base = f"{title}, {parameters}" if titles.count(title) > 1 and has_parameters else title
+        tried, number = base, 2
+        while tried in names:
+            tried, number = f"{base} ({number})", number + 1
+        names.append(tried)
+    return names
 
 
 def _card(name: str, summary: Any) -> Card:
@@ -232,7 +244,7 @@ def _correlation(it: _Compared) -> TableView:
         values = frame.corr(min_periods=3).to_numpy()
     rows = []
     for place, name in enumerate(names):
-        cells = [Cell(shortened(name, 24))]
+        cells = [Cell(f"{place + 1}  {shortened(name, 32)}")]
         for other in range(len(names)):
             value = 1.0 if place == other else float(values[place, other])
             if value != value:
@@ -245,7 +257,7 @@ def _correlation(it: _Compared) -> TableView:
                 )
             )
         rows.append(cells)
-    heads = [Head(""), *(Head(shortened(name, 14), kind="number") for name in names)]
+    heads = [Head(""), *(Head(str(place + 1), kind="number") for place in range(len(names)))]
     note = "Pearson's, of the returns of the common sessions."
     return TableView(heads, rows, note, kind="matrix", description="Correlation of the returns")
 
@@ -333,7 +345,7 @@ def _made(it: _Compared, summaries: Sequence[Any]) -> Section:
             for content in it.contents
         ]
         tone: views.Tone = "" if len(set(texts)) > 1 else "muted"
-        rows.append([Cell(name), *(Cell(text, tone=tone) for text in texts)])
+        rows.append([Cell(name), *(Cell(text or views.DASH, tone=tone) for text in texts)])
     heads = [Head(""), *(Head(shortened(name, 28)) for name in it.names)]
     note = "What is the same for all is grey."
     view = TableView(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from mismartera_analytics import frames
+
+if TYPE_CHECKING:
+    from mismartera_analytics.performance.returns import Returns
 
 __all__ = [
     "Ambiguity",
@@ -138,6 +141,9 @@ class TearSheetContent:
         ISO code of every amount.
     returns
         Simple returns [1] labelled by session.
+    record
+        The same with calendar, interval, currency and basis, where they are known: the year is then
+        the calendar's.
     equity
         Columns of `frames.EQUITY`.
     orders, fills, trades
@@ -167,6 +173,7 @@ class TearSheetContent:
     kind: Literal["account", "backtest", "returns"] = "account"
     currency: str = "USD"
     returns: pd.Series[float] = field(default_factory=_no_returns)
+    record: Returns | None = None
     equity: pd.DataFrame = field(default_factory=frames.EQUITY.empty)
     orders: pd.DataFrame = field(default_factory=frames.ORDERS.empty)
     fills: pd.DataFrame = field(default_factory=frames.FILLS.empty)

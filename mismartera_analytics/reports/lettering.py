@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["shrunk", "width_of", "wrapped"]
 
-_BREAKS = re.compile(r"(\s+|(?<=[/\-_,])(?=\S))")
+_BREAKS = re.compile(r"(\s+|(?<=[/_(])(?=\S)|(?<=[^\W\d]-)(?=\S))")
 
 
 @functools.lru_cache(maxsize=4)

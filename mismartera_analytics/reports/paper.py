@@ -184,5 +184,5 @@ class Sheets:
             )
             for place, drawing in enumerate(piece.drawings):
                 part = figure.add_subfigure(grid[row, 1 + 2 * place])
-                with panel(part):
+                with panel(part, letters=0.82):
                     drawing.make((each, piece.height))

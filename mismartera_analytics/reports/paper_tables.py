@@ -37,7 +37,11 @@ def add_table(sheets: Sheets, view: TableView) -> None:
     place = 0
     while place < len(rows) or place == 0:
         count = table.fitting(place, sheets.left)
-        if count < min(3, len(rows) - place) and sheets.left < sheets.whole - 0.5:
+        is_cut = count < len(rows) - place
+        stays_whole = (
+            not place and table.height <= sheets.whole and sheets.left < 0.5 * sheets.whole
+        )
+        if is_cut and (count < 3 or stays_whole) and sheets.left < sheets.whole:
             sheets.turn()
             count = table.fitting(place, sheets.whole)
         count = max(count, 1)
@@ -99,6 +103,10 @@ class _Laid:
             return size, [wide * factor for wide in natural]
         if long:
             return size, self._shared(natural, spare, long, size)
+        if self.view.kind == "compare":
+            each = (self.width - natural[0]) / (len(natural) - 1)
+            if each >= max(natural[1:]):
+                return size, [natural[0], *[each] * (len(natural) - 1)]
         each = (
             min(spare / len(natural), 0.35)
             if self.view.kind not in ("months",)
@@ -124,6 +132,8 @@ class _Laid:
             return (last,)
         if self.view.kind == "conventions":
             return tuple(range(1, last + 1))
+        if self.view.kind == "matrix":
+            return (0,)
         return ()
 
     def _whole(self, column: int, size: float) -> float:
@@ -137,6 +147,11 @@ class _Laid:
     def _head_width(self, column: int, size: float) -> float:
         words = self.heads[column].split() or [""]
         return min(max(width_of(word, size, "bold") for word in words), 1.2)
+
+    @property
+    def height(self) -> float:
+        """Of all rows and the heads [inch]."""
+        return self.head_height + sum(self.heights)
 
     def fitting(self, first: int, room: float) -> int:
         """Return how many rows from the first on have room below the heads."""

@@ -7,6 +7,7 @@ import pandas as pd
 from mismartera_analytics import frames
 from mismartera_analytics.performance import tables
 from mismartera_analytics.performance.observations import labelled
+from mismartera_analytics.performance.returns import Returns
 from mismartera_analytics.reports.content import Fact, TearSheetContent
 
 __all__ = ["from_returns", "growth_frame"]
@@ -14,13 +15,14 @@ __all__ = ["from_returns", "growth_frame"]
 START = 100.0
 
 
-def from_returns(returns: pd.Series[float]) -> TearSheetContent:
+def from_returns(returns: pd.Series[float] | Returns) -> TearSheetContent:
     """Return the content of a tear sheet about returns alone.
 
     Parameters
     ----------
     returns
-        Simple returns [1] labelled by session; its name is the title. May be empty.
+        Simple returns [1] labelled by session, or a `Returns`, whose bars within sessions are
+        compounded to sessions; the name of its values is the title. May be empty.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def from_returns(returns: pd.Series[float]) -> TearSheetContent:
     'mine'
     """
     record = labelled(returns)
-    title = "Returns" if returns.name is None else str(returns.name)
+    title = "Returns" if record.name is None else str(record.name)
     missing = int(record.isna().sum())
     counted = f"{len(record):,}, as given" + (f"; {missing:,} of them missing" if missing else "")
     return TearSheetContent(
@@ -47,12 +49,22 @@ def from_returns(returns: pd.Series[float]) -> TearSheetContent:
         kind="returns",
         currency="start = 100",
         returns=record,
+        record=returns if isinstance(returns, Returns) else None,
         equity=growth_frame(record),
-        conventions=(
-            Fact("Returns", counted),
-            Fact("Costs", "not said: whether the returns are gross or net is not known"),
-        ),
+        conventions=(Fact("Returns", counted), *_told(returns)),
     )
+
+
+def _told(returns: pd.Series[float] | Returns) -> list[Fact]:
+    """Return what is known of returns beside the numbers."""
+    if not isinstance(returns, Returns):
+        return [Fact("Costs", "not known: the returns do not say whether they are gross or net")]
+    return [
+        Fact("Costs", f"{returns.basis} of costs"),
+        Fact("Currency", str(returns.currency)),
+        Fact("Bars", str(returns.bar)),
+        Fact("Sessions", returns.market.name),
+    ]
 
 
 def growth_frame(record: pd.Series[float]) -> pd.DataFrame:

@@ -230,7 +230,9 @@ def summaries(content: TearSheetContent) -> tuple[pd.DataFrame, pd.DataFrame | N
     """Return the metrics of the record, of its benchmark, and of its trades."""
     benchmark = content.benchmark
     return (
-        performance_summary(content.returns, benchmark=benchmark),
+        performance_summary(
+            content.returns if content.record is None else content.record, benchmark=benchmark
+        ),
         None if benchmark is None else performance_summary(benchmark),
         trade_statistics(content.trades),
     )

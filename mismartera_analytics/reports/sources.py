@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeGuard
@@ -12,8 +13,10 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.backtesting.page import PEEKING
+from mismartera_analytics.backtesting.saving import BROKER
 from mismartera_analytics.errors import InvalidInputError, MismarteraError
-from mismartera_analytics.reports.accounts import from_account
+from mismartera_analytics.performance.returns import Returns
+from mismartera_analytics.reports.accounts import content_of_record, read_account
 from mismartera_analytics.reports.content import (
     Ambiguity,
     Fact,
@@ -131,8 +134,8 @@ def content_of(source: Any, *, stress: bool = True, lookahead: Any = None) -> Te
     if isinstance(source, TearSheetContent):
         return source
     if isinstance(source, (int, np.integer, str)) and not isinstance(source, bool):
-        return from_account(source if isinstance(source, str) else int(source))
-    if isinstance(source, pd.Series):
+        return _from_account(source if isinstance(source, str) else int(source))
+    if isinstance(source, (pd.Series, Returns)):
         return from_returns(source)
     if _is_result(source):
         return from_result(source, stress=stress)
@@ -140,6 +143,53 @@ def content_of(source: Any, *, stress: bool = True, lookahead: Any = None) -> Te
         f"source is a {type(source).__name__}; pass a backtest's result, the id or number of an "
         f"account, simple returns labelled by session, or a list of such."
     )
+
+
+def _from_account(account: int | str) -> TearSheetContent:
+    """Return the content of an account; that of a saved backtest says how the run was made."""
+    from mismartera_analytics.backtesting.saved_runs import saved_runs
+
+    record = read_account(account)
+    content = content_of_record(record)
+    if record.broker != BROKER:
+        return content
+    runs = saved_runs()
+    own = runs[runs["account_id"] == record.account_id]
+    return content if own.empty else _as_saved(content, int(own["run_id"].iloc[-1]))
+
+
+def _as_saved(content: TearSheetContent, run: int) -> TearSheetContent:
+    """Return the content of a saved run's account with what was recorded of the run."""
+    from mismartera_analytics.backtesting.saved_runs import run_details
+
+    told: dict[str, dict[str, Any]] = {}
+    for part, name, text in run_details(run).itertuples(index=False):
+        told.setdefault(part, {})[name] = _read(text)
+    config = told.get("setting", {}) | {"parameters": told.get("parameter", {})}
+    name, code = str(told["run"]["name"]), str(told["run"].get("code version") or "")
+    call = f"ma.tear_sheet(ma.rerun({name!r}))"
+    remark = f"From the records of a saved run. Trials, ambiguous fills and stress: {call}."
+    return replace(
+        content,
+        title=name,
+        subtitle="Saved backtest",
+        kind="backtest",
+        conventions=(
+            *_facts(config),
+            *_versions(told.get("data", {}), code),
+            Fact("Saved", str(told["run"].get("saved", ""))[:16].replace("T", " ") + " UTC"),
+            *content.conventions,
+        ),
+        notices=(*content.notices, Notice("remark", remark)),
+        lookahead=Lookahead("not checked", call=call_for(config)),
+    )
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:  # a plain text
+        return text
 
 
 def _is_result(source: Any) -> TypeGuard[Result]:
@@ -192,7 +242,11 @@ def from_result(result: Result, *, stress: bool = True) -> TearSheetContent:
         trades=frames.TRADES.conform(result.trades, tz=zone),
         pnl_by_symbol=_by_symbol(result),
         identity=_identity(result),
-        conventions=(*_facts(config), *_versions(result), order_fact(result.orders)),
+        conventions=(
+            *_facts(config),
+            *_versions(result.data_version, result.code_version),
+            order_fact(result.orders),
+        ),
         notices=tuple(notices),
         credibility=result.credibility(),
         stress=stressed,
@@ -287,7 +341,11 @@ def _facts(config: Mapping[str, Any]) -> list[Fact]:
     facts = []
     for key, name in _FACTS.items():
         value = config.get(key)
-        if value is None or value == "":
+        if (
+            value is None
+            or value == ""
+            or (key == "borrow" and config.get("account_type") == "cash")
+        ):
             continue
         facts.append(Fact(name, _said(key, value)))
     return facts
@@ -297,15 +355,26 @@ def _said(key: str, value: Any) -> str:
     """Return a configured value in words; a policy is a mapping with the key ``policy``."""
     if isinstance(value, Mapping):
         named = {word: value[word] for word in value if word != "policy" and value[word]}
-        rest = ", ".join(f"{word.replace('_', ' ')} {named[word]}" for word in named)
+        rest = ", ".join(f"{word.replace('_', ' ')} {_number(word, named[word])}" for word in named)
         return ": ".join(part for part in (str(value.get("policy", "")), rest) if part) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return _WORDS.get((key, value), str(value))
 
 
-def _versions(result: Result) -> list[Fact]:
+def _number(word: str, value: Any) -> str:
+    """Return a configured number in words: rates in per cent."""
+    if "rate" in word and isinstance(value, float):
+        return f"{value:.4%}".rstrip("%").rstrip("0").rstrip(".") + "%"
+    return str(value)
+
+
+def _versions(version: Mapping[str, Any], code: str) -> list[Fact]:
     """Return which bars and which code made the figures, without the places where they lie."""
-    told = {key: value for key, value in result.data_version.items() if key != "store"}
-    data = ", ".join(f"{key.replace('_', ' ')} {str(told[key])[:16]}" for key in told)
-    return [Fact("Data", data or "bars given by the caller"), Fact("Code", result.code_version)]
+    told = {key: value for key, value in version.items() if key != "store"}
+    data = ", ".join(
+        f"{key.replace('_', ' ')} {str(told[key])[:16].replace('T', ' ')}"
+        + (" UTC" if key == "as_of" else "")
+        for key in told
+    )
+    return [Fact("Data", data or "bars given by the caller"), Fact("Code", code)]
