@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from mismartera_analytics.backtesting.result import BacktestResult
     from mismartera_analytics.backtesting.trial_log import TrialRecord
+    from mismartera_analytics.figures.style import ThemeName
 
 __all__ = ["Tries", "credibility", "trials_figure", "tries_of"]
 
@@ -227,13 +228,17 @@ def _rows(
     ]  # fmt: skip
 
 
-def trials_figure(result: BacktestResult, family: str | None = None) -> Figure:
+def trials_figure(
+    result: BacktestResult, family: str | None = None, *, theme: ThemeName = "light"
+) -> Figure:
     """Return a figure of the family's Sharpe ratios, this run's and the best by luck, annualised.
 
     Parameters
     ----------
     result, family
         As in `tries_of`.
+    theme
+        ``"light"`` or ``"dark"``.
 
     Raises
     ------
@@ -246,4 +251,5 @@ def trials_figure(result: BacktestResult, family: str | None = None) -> Figure:
     year = math.sqrt(annualisation(result.returns.index).periods_per_year)
     tries, estimate = tries_of(result, family), sharpe_estimate(result.returns)
     picked = math.nan if estimate is None else estimate.sharpe * year
-    return trial_sharpes(tries.sharpes * year, picked=picked, luck=tries.luck * year)
+    luck = tries.luck * year
+    return trial_sharpes(tries.sharpes * year, picked=picked, luck=luck, theme=theme)

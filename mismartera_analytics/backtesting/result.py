@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.backtesting.forms import Instructions
     from mismartera_analytics.backtesting.settings import Settings
     from mismartera_analytics.backtesting.simulation import Simulation
+    from mismartera_analytics.figures.style import ThemeName
 
 __all__ = ["BacktestResult"]
 
@@ -289,13 +290,15 @@ class BacktestResult:
 
         return credibility(self, family=family)
 
-    def plot_trials(self, *, family: str | None = None) -> Figure:
+    def plot_trials(self, *, family: str | None = None, theme: ThemeName = "light") -> Figure:
         """Return a figure of the Sharpe ratios of all trials of the family, and of the best by luck.
 
         Parameters
         ----------
         family
             As in `credibility`.
+        theme
+            ``"light"`` or ``"dark"``.
 
         Returns
         -------
@@ -309,7 +312,7 @@ class BacktestResult:
         """
         from mismartera_analytics.backtesting.credibility import trials_figure
 
-        return trials_figure(self, family)
+        return trials_figure(self, family, theme=theme)
 
     def stress(
         self, *, draws: int = 1000, block: float | None = None, seed: int = 0
@@ -346,11 +349,11 @@ class BacktestResult:
 
         return stress(self, draws=draws, block=block, seed=seed)
 
-    def plot(self) -> Figure:
-        """Return a figure of the account's value above its drawdown."""
+    def plot(self, *, theme: ThemeName = "light") -> Figure:
+        """Return a figure of the account's value above its drawdown; `theme` is light or dark."""
         from mismartera_analytics.figures.accounts import equity_with_drawdown
 
-        return equity_with_drawdown(self.equity, currency=CURRENCY)
+        return equity_with_drawdown(self.equity, currency=CURRENCY, theme=theme)
 
     def save(self, name: str, *, user: str | int | None = None, replace: bool = False) -> int:
         """Write the run into the records: an account, orders, fills, flows, positions, the run's row.

@@ -28,6 +28,7 @@ from mismartera_analytics.errors import InvalidInputError, suggestion
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mismartera_analytics.figures.style import ThemeName
     from mismartera_analytics.performance.cross_validation import Overfitting
 
 __all__ = ["SweepResult", "frame_of"]
@@ -175,7 +176,9 @@ class SweepResult:
 
         return probability_of_backtest_overfitting(self.returns(), blocks=blocks)
 
-    def heatmap(self, x: str, y: str, value: str = "sharpe") -> Figure:
+    def heatmap(
+        self, x: str, y: str, value: str = "sharpe", *, theme: ThemeName = "light"
+    ) -> Figure:
         """Return a figure of one score over two parameters.
 
         Parameters
@@ -184,6 +187,8 @@ class SweepResult:
             Parameters of the grid. Where others vary too, the best of their combinations is shown.
         value
             A column of `frame`, or ``"sharpe"`` or ``"sortino"``.
+        theme
+            ``"light"`` or ``"dark"``.
 
         Returns
         -------
@@ -211,7 +216,7 @@ class SweepResult:
         table = self.frame.pivot_table(
             index=y, columns=x, values=column, aggfunc="min" if lowest else "max", dropna=False
         )
-        return grid_heatmap(table, value=column)
+        return grid_heatmap(table, value=column, theme=theme)
 
 
 def frame_of(grid: Grid, table: NDArray[np.float64]) -> pd.DataFrame:

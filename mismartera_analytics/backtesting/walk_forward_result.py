@@ -14,6 +14,8 @@ from mismartera_analytics.backtesting.result_frames import CURRENCY, returns_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mismartera_analytics.figures.style import ThemeName
+
 __all__ = ["SHOWN_OF_BOTH", "WalkForwardResult"]
 
 SHOWN_OF_BOTH = ("total_return", "sharpe_ratio", "max_drawdown", "trades")
@@ -65,8 +67,8 @@ class WalkForwardResult:
 
         return performance_summary(self.returns)
 
-    def plot(self) -> Figure:
-        """Return a figure of the account out of sample above its drawdown."""
+    def plot(self, *, theme: ThemeName = "light") -> Figure:
+        """Return a figure of the account out of sample above its drawdown; `theme` is light or dark."""
         from mismartera_analytics.figures.accounts import equity_with_drawdown
 
-        return equity_with_drawdown(self.equity, currency=CURRENCY)
+        return equity_with_drawdown(self.equity, currency=CURRENCY, theme=theme)

@@ -15,6 +15,8 @@ from mismartera_analytics.errors import InvalidInputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mismartera_analytics.figures.style import ThemeName
+
 __all__ = ["TradingCalendar"]
 
 
@@ -142,13 +144,15 @@ class TradingCalendar(AnswersByInstant):
         }
         return pd.DataFrame(columns, index=self._labels[at])
 
-    def plot(self, year: int) -> Figure:
+    def plot(self, year: int, *, theme: ThemeName = "light") -> Figure:
         """Draw a year on one page: usual days, short days, closed days, with their names.
 
         Parameters
         ----------
         year
             A year that the rules cover.
+        theme
+            ``"light"`` or ``"dark"``.
 
         Returns
         -------
@@ -167,4 +171,5 @@ class TradingCalendar(AnswersByInstant):
             self.holidays(start, end),
             title=f"{self.name} {year}",
             timezone=self.timezone,
+            theme=theme,
         )

@@ -110,11 +110,11 @@ def equity_with_drawdown(
 
 
 def _log_money(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value, decimals=0)))
-    axes.yaxis.set_minor_formatter("")
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _fill_drawdown(

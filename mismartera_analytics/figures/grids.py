@@ -12,6 +12,7 @@ from mismartera_analytics.figures.style import LIGHT, Theme, ThemeName, amount, 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 __all__ = ["grid_heatmap"]
 
@@ -42,8 +43,9 @@ def grid_heatmap(
     Returns
     -------
     matplotlib.figure.Figure
-        Not shown. Up to 14 by 14 every cell carries its number; the best one has a frame. A ridge of
-        colour is worth more than a single bright cell. Without values it says so.
+        Not shown. Up to 14 by 14 every cell carries its number, above that the colours' scale stands
+        beside the table; the best cell has a frame. A ridge of colour is worth more than a single
+        bright cell. Without values it says so.
 
     Examples
     --------
@@ -62,7 +64,9 @@ def grid_heatmap(
             canvas.message(figure, f"No combination has a {value.replace('_', ' ')}.", colours)
             return figure
         axes = figure.subplots()
-        _paint(axes, values, value, colours)
+        painted = _paint(axes, values, value, colours)
+        if max(values.shape) > _WRITTEN:
+            _scale(figure, axes, painted, value)
         for axis, labels, name in (
             (axes.xaxis, table.columns, table.columns.name),
             (axes.yaxis, table.index, table.index.name),
@@ -83,7 +87,20 @@ def _label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _paint(axes: Axes, values: Any, value: str, colours: Theme) -> None:
+def _scale(figure: Figure, axes: Axes, painted: AxesImage, value: str) -> None:
+    """Say beside the table what its colours stand for, where no number does."""
+    from mismartera_analytics.figures import canvas
+
+    bar: Any = figure.colorbar(painted, ax=axes, fraction=0.04, pad=0.02, aspect=30)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
+    is_share = value in _SHARES
+    bar.ax.yaxis.set_major_formatter(
+        canvas.spaced(100.0 if is_share else 1.0, "%" if is_share else "")
+    )
+
+
+def _paint(axes: Axes, values: Any, value: str, colours: Theme) -> AxesImage:
     from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
     from matplotlib.patches import Rectangle
 
@@ -91,7 +108,7 @@ def _paint(axes: Axes, values: Any, value: str, colours: Theme) -> None:
     ramp = LinearSegmentedColormap.from_list("scores", [colours.loss, colours.paper, colours.gain])
     scale = Normalize(-largest, largest, clip=True)
     masked = np.ma.masked_invalid(values)
-    axes.imshow(masked, cmap=ramp, norm=scale, aspect="auto", interpolation="nearest")
+    painted = axes.imshow(masked, cmap=ramp, norm=scale, aspect="auto", interpolation="nearest")
     if max(values.shape) <= _WRITTEN:
         for (row, column), number in np.ndenumerate(values):
             if not np.isfinite(number):
@@ -107,3 +124,4 @@ def _paint(axes: Axes, values: Any, value: str, colours: Theme) -> None:
     axes.add_patch(
         Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=colours.ink, linewidth=1.8)
     )
+    return painted

@@ -16,6 +16,8 @@ from mismartera_analytics.performance.observations import observations
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mismartera_analytics.figures.style import ThemeName
+
 __all__ = ["Overfitting", "probability_of_backtest_overfitting"]
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -63,11 +65,17 @@ class Overfitting:
             f"on the other in {self.probability:.0%} of {len(self.logits):,} splits"
         )
 
-    def plot(self) -> Figure:
-        """Return a figure of the logits: how often the picked trial ranked where in the other half."""
+    def plot(self, *, theme: ThemeName = "light") -> Figure:
+        """Return a figure of the logits: how often the picked trial ranked where in the other half.
+
+        Parameters
+        ----------
+        theme
+            ``"light"`` or ``"dark"``.
+        """
         from mismartera_analytics.figures.overfitting import logits
 
-        return logits(self.logits, probability=self.probability, trials=self.trials)
+        return logits(self.logits, probability=self.probability, trials=self.trials, theme=theme)
 
 
 def probability_of_backtest_overfitting(matrix: Any, *, blocks: int = 16) -> Overfitting:
