@@ -18,8 +18,8 @@ from sqlalchemy import MetaData, inspect
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-import mismartera_analytics
 from mismartera_analytics.errors import DatabaseNotReadyError, MigrationError, MismarteraError
+from mismartera_analytics.models import revision_files
 
 __all__ = [
     "Direction",
@@ -80,17 +80,6 @@ class Status:
         }[self.state]
 
 
-def _location() -> Path:
-    """Return the folder of the revisions: inside the installed package, else at the source's root."""
-    package = Path(mismartera_analytics.__file__).resolve().parent
-    for folder in (package / "migrations", package.parent / "migrations"):
-        if (folder / "env.py").is_file():
-            return folder
-    raise MigrationError(
-        f"the folder 'migrations' is neither in {package} nor beside it; install the package anew."
-    )
-
-
 def scripts_of(location: Path | None = None) -> ScriptDirectory:
     """Return the revisions in `location`; those of the package by default."""
     return ScriptDirectory.from_config(_configuration(location))
@@ -98,7 +87,9 @@ def scripts_of(location: Path | None = None) -> ScriptDirectory:
 
 def _configuration(location: Path | None) -> Config:
     config = Config(stdout=io.StringIO())
-    config.set_main_option("script_location", str(location or _location()).replace("%", "%%"))
+    config.set_main_option(
+        "script_location", str(location or revision_files.location()).replace("%", "%%")
+    )
     return config
 
 

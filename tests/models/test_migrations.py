@@ -38,6 +38,8 @@ from mismartera_analytics.models import (
     TradingHoliday,
     User,
     migrate,
+    revision_files,
+    revisions,
 )
 from mismartera_analytics.models import database as db
 from mismartera_analytics.models.init_db_if_missing import init_db_if_missing
@@ -538,3 +540,24 @@ class TestScripts:
         assert "UTCDateTime" not in written
         assert run("upgrade", "head").code == 0
         assert run("check").code == 0
+
+
+def test_the_newest_revision_is_told_by_the_name_of_its_file() -> None:
+    assert revision_files.newest() == revisions.scripts_of().get_current_head()
+
+
+def test_a_current_database_is_read_without_alembic(tmp_path: Path) -> None:
+    told = """
+import sys
+import mismartera_analytics as ma
+from mismartera_analytics.models import database
+database.require_current()
+print("alembic" in sys.modules)
+"""
+    environment = {**os.environ, "MISMARTERA_DATABASE_URL": f"sqlite:///{tmp_path / 'own.db'}"}
+    script = [sys.executable, "-c", f"import mismartera_analytics as ma; ma.init_db()\n{told}"]
+    first = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
+    again = subprocess.run(
+        [sys.executable, "-c", told], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (first.stdout, again.stdout) == ("True\n", "False\n")
