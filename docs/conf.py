@@ -22,6 +22,7 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "api_pages",
+    "command_list",
     "facade_links",
     "mathml",
     "notebook_home",
