@@ -194,7 +194,8 @@ def keys_of_ends(
     list of int
         Starts [us since 1970] or labels [days since 1970], ascending.
     """
-    if not interval.is_intraday and interval != clock.Interval(1, "d"):
+    is_long = not interval.is_intraday and interval != clock.Interval(1, "d")
+    if frame.empty or is_long:
         return []
     is_ours = (frame["action_type"] == "DELISTING") & frame["symbol"].isin(symbols)
     days = frame.loc[is_ours, "ex_date"].to_numpy().astype("datetime64[D]")

@@ -155,7 +155,7 @@ def changes_among(actions: pd.DataFrame) -> list[Change]:
     InvalidInputError
         If a symbol changes to itself, or two change to one on the same day.
     """
-    if "new_symbol" not in actions.columns:
+    if actions.empty or "new_symbol" not in actions.columns:
         return []
     rows = actions[(actions["action_type"] == "SYMBOL_CHANGE") & actions["new_symbol"].notna()]
     days = day_numbers(rows["ex_date"]).tolist()

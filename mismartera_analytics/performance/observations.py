@@ -169,7 +169,8 @@ def _check_labels(labels: pd.DatetimeIndex, argument: str) -> None:
             f"midnights, one a session; {way} does so."
         )
     check_order(labels, argument)
-    odd = labels != labels.normalize()
+    moments = labels.to_numpy()
+    odd = moments != moments.astype("datetime64[D]")
     if odd.any():
         raise InvalidInputError(
             f"{argument} has the label {labels[odd][0]}, which is no midnight: an instant needs a time "
@@ -183,18 +184,19 @@ def check_order(labels: pd.DatetimeIndex, argument: str) -> None:
         raise InvalidInputError(
             f"{argument} has {int(np.count_nonzero(labels.isna()))} labels that are missing."
         )
+    if labels.is_monotonic_increasing and labels.is_unique:  # asked in this order it costs one pass
+        return
     if labels.has_duplicates:
         doubled = labels[labels.duplicated()][0]
         raise InvalidInputError(
             f"{argument} must have one row a session, in order of time; {doubled:%Y-%m-%d} stands "
             f"there more than once."
         )
-    if not labels.is_monotonic_increasing:
-        late = labels[1:][labels[1:] < labels[:-1]][0]
-        raise InvalidInputError(
-            f"{argument} must have one row a session, in order of time; {late:%Y-%m-%d} comes after "
-            f"a later one: use {argument}.sort_index()."
-        )
+    late = labels[1:][labels[1:] < labels[:-1]][0]
+    raise InvalidInputError(
+        f"{argument} must have one row a session, in order of time; {late:%Y-%m-%d} comes after "
+        f"a later one: use {argument}.sort_index()."
+    )
 
 
 def rate_of_observation(rate: float, periods: float, *, argument: str) -> float:
