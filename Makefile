@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 NOTEBOOKS ?= cache
 
-.PHONY: help demo test crash check lab docs bench clean calendars calendars-check calendars-goldens \
+.PHONY: help demo test test-browser crash check lab docs bench clean calendars calendars-check calendars-goldens \
 	backtest-peers backtest-goldens metric-goldens
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ demo: $(STAMPS)/demo   ## real bars, a backtest, its records and a report
 
 test: $(STAMPS)/dev    ## the whole test suite
 	$(BIN)/python -m pytest -n 2
+
+test-browser: $(STAMPS)/dev   ## pages in Chromium, and a notebook in JupyterLab
+	$(BIN)/python -m pytest tests/browser -m browser
 
 crash: $(STAMPS)/dev   ## fifty rounds of kill -9 and half a minute of two writers
 	CRASH_TESTS=full $(BIN)/python -m pytest tests/market_data/test_crashes.py -o log_cli=true -o log_cli_level=INFO

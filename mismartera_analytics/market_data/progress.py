@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib import import_module
 from typing import Any
 
 __all__ = ["progress_bar"]
@@ -40,14 +41,36 @@ def progress_bar(
         warnings.filterwarnings("ignore", message="IProgress not found")  # a plain bar will do
         from tqdm.auto import tqdm
 
-    return tqdm(
-        total=total,
-        desc=what,
-        unit=unit,
-        unit_scale=scaled,
-        disable=_is_hidden(progress),
-        leave=False,
-    )
+    options: dict[str, Any] = {
+        "total": total,
+        "desc": what,
+        "unit": unit,
+        "unit_scale": scaled,
+        "disable": _is_hidden(progress),
+        "leave": False,
+    }
+    widgets = getattr(sys.modules.get("tqdm.notebook"), "tqdm_notebook", None)
+    if widgets is not None and issubclass(tqdm, widgets) and not options["disable"]:
+        return _vanishing(tqdm, options)
+    return tqdm(**options)
+
+
+def _vanishing(kind: Any, options: dict[str, Any]) -> Any:
+    """Return a bar of widgets that leaves nothing in the notebook; its file would keep a dead one."""
+    display = import_module("IPython.display").display
+    bar = kind(**options, display=False)
+    shown = display(bar.container, display_id=True)
+    close = bar.close
+
+    def vanish() -> None:
+        if bar.disable:
+            return
+        close()
+        bar.disable = True
+        shown.update({"text/plain": ""}, raw=True)
+
+    bar.close = vanish
+    return bar
 
 
 def _is_hidden(progress: bool | None) -> bool | None:  # noqa: FBT001
