@@ -145,6 +145,6 @@ def _scale(axes: Axes, growth: pd.DataFrame) -> None:
 def _legend(figure: Figure, axes: Axes, size: Size) -> None:
     handles, labels = axes.get_legend_handles_labels()
     longest = max(map(len, labels))
-    fits = int((size[0] - 0.3) / (0.075 * longest + 0.6))
+    fits = int((size[0] - 0.3) / (0.062 * longest + 0.6))
     columns = min(len(labels), max(1, fits))
     figure.legend(handles, labels, loc="outside upper left", ncols=columns)

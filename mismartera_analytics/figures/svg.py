@@ -51,9 +51,9 @@ def inline_svg(figure: Figure, *, name: str, description: str) -> str:
     import matplotlib as mpl
 
     buffer = io.StringIO()
-    _settle(figure)
     with mpl.rc_context(settings_of(theme_of("light"))), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's fonts count
+        _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

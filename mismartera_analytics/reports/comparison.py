@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError
-from mismartera_analytics.figures.compared import MOST_LINES, growth_with_drawdown
+from mismartera_analytics.figures.compared import MOST_LINES, apart, growth_with_drawdown
 from mismartera_analytics.figures.style import percent, shortened
 from mismartera_analytics.performance import tables
 from mismartera_analytics.performance.summary import performance_summary
@@ -96,7 +96,9 @@ def outline_of(
         )
     it = _compared(contents, benchmark)
     summaries = it.summaries
-    first: list[Block] = [Cards([_card(*pair) for pair in zip(it.names, summaries, strict=True)])]
+    first: list[Block] = [
+        Cards([_card(*pair) for pair in zip(apart(it.names, 24), summaries, strict=True)])
+    ]
     found = [Section("", first)]
     if len(it.returns):
         found += [
@@ -173,7 +175,7 @@ def _card(name: str, summary: Any) -> Card:
     note = total["note"] or ", ".join(parts)
     value = float(total["value"])
     text = views.text_of(value, total["unit"])
-    return Card(shortened(name, MOST_NAME), text, views.tone_of(value), note)
+    return Card(name, text, views.tone_of(value), note)
 
 
 def _growth(it: _Compared) -> Section:
@@ -186,7 +188,8 @@ def _growth(it: _Compared) -> Section:
 
     step = max(1, -(-len(growth) // MOST_HOVERED))
     series: list[tuple[str, Kind, Any]] = [
-        (shortened(name, 30), "ratio", growth[name].iloc[::step]) for name in it.names[:MOST_LINES]
+        (label, "ratio", growth[name].iloc[::step])
+        for label, name in zip(apart(it.names, 30), it.names[:MOST_LINES], strict=False)
     ]
     if other is not None:
         series.append((shortened(other.name, 30), "ratio", other.iloc[::step]))
@@ -204,7 +207,7 @@ def _heads(it: _Compared, first: str, *, with_benchmark: bool = False) -> list[H
         if with_benchmark and it.benchmark is not None
         else it.names
     )
-    return [Head(first), *(Head(shortened(name, 28), kind="number") for name in names)]
+    return [Head(first), *(Head(name, kind="number") for name in apart(names, 22))]
 
 
 def _metrics(it: _Compared, summaries: Sequence[Any]) -> TableView:
@@ -242,9 +245,9 @@ def _correlation(it: _Compared) -> TableView:
     names = it.names if it.benchmark is None else [*it.names, str(it.benchmark.name)]
     with np.errstate(invalid="ignore", divide="ignore"):
         values = frame.corr(min_periods=3).to_numpy()
-    rows = []
-    for place, name in enumerate(names):
-        cells = [Cell(f"{place + 1}  {shortened(name, 32)}")]
+    rows, labels = [], apart(names, 26)
+    for place in range(len(names)):
+        cells = [Cell(f"{place + 1}  {labels[place]}")]
         for other in range(len(names)):
             value = 1.0 if place == other else float(values[place, other])
             if value != value:
@@ -346,7 +349,7 @@ def _made(it: _Compared, summaries: Sequence[Any]) -> Section:
         ]
         tone: views.Tone = "" if len(set(texts)) > 1 else "muted"
         rows.append([Cell(name), *(Cell(text or views.DASH, tone=tone) for text in texts)])
-    heads = [Head(""), *(Head(shortened(name, 28)) for name in it.names)]
+    heads = [Head(""), *(Head(name) for name in apart(it.names, 28))]
     note = "What is the same for all is grey."
     view = TableView(
         heads, rows, note, kind="conventions", description="Conventions of each record"

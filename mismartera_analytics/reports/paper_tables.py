@@ -13,8 +13,10 @@ from mismartera_analytics.reports.views import Cell, TableView
 __all__ = ["add_table"]
 
 MOST_ROWS = 60
-PAD = 0.07
+PAD = 0.13
 SIZES = (7.5, 7.0, 6.5, 6.0, 5.5, 5.0)
+WHOLE = ("compare", "matrix", "months", "plain", "stress")
+"""Kinds that are not broken where little of the page is left."""
 TONES = {"": LIGHT.ink, "gain": LIGHT.gain, "loss": LIGHT.loss, "muted": LIGHT.muted}
 Lines = list[list[list[str]]]
 
@@ -38,9 +40,7 @@ def add_table(sheets: Sheets, view: TableView) -> None:
     while place < len(rows) or place == 0:
         count = table.fitting(place, sheets.left)
         is_cut = count < len(rows) - place
-        stays_whole = (
-            not place and table.height <= sheets.whole and sheets.left < 0.5 * sheets.whole
-        )
+        stays_whole = not place and view.kind in WHOLE and sheets.left < 0.35 * sheets.whole
         if is_cut and (count < 3 or stays_whole) and sheets.left < sheets.whole:
             sheets.turn()
             count = table.fitting(place, sheets.whole)

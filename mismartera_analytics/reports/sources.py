@@ -13,7 +13,6 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.backtesting.page import PEEKING
-from mismartera_analytics.backtesting.saving import BROKER
 from mismartera_analytics.errors import InvalidInputError, MismarteraError
 from mismartera_analytics.performance.returns import Returns
 from mismartera_analytics.reports.accounts import content_of_record, read_account
@@ -148,6 +147,7 @@ def content_of(source: Any, *, stress: bool = True, lookahead: Any = None) -> Te
 def _from_account(account: int | str) -> TearSheetContent:
     """Return the content of an account; that of a saved backtest says how the run was made."""
     from mismartera_analytics.backtesting.saved_runs import saved_runs
+    from mismartera_analytics.backtesting.saving import BROKER
 
     record = read_account(account)
     content = content_of_record(record)

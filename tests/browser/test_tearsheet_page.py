@@ -6,12 +6,38 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mismartera_analytics.reports.tearsheet import render
+from mismartera_analytics.reports.tearsheet import render, tear_sheet
 from tests.reports import made_up
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
 EVIL = '<script>window.hit = 1</script><img src=x onerror="window.hit = 2"> 🚀'
+
+OVERLAPS = """() => {
+  const found = [];
+  const check = (boxes) => {
+    for (let i = 0; i < boxes.length; i += 1) for (let j = i + 1; j < boxes.length; j += 1) {
+      const [a, b] = [boxes[i].box, boxes[j].box];
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (wide > 1.5 && high > 2.5) found.push([boxes[i].text, boxes[j].text]);
+    }
+  };
+  const boxes = (nodes) => [...nodes].map((node) => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    return { box: range.getBoundingClientRect(), text: node.textContent };
+  }).filter(({ box, text }) => box.width && text.trim());
+  for (const svg of document.querySelectorAll("figure svg")) {
+    check([...svg.querySelectorAll("text")].map((node) => (
+      { box: node.getBoundingClientRect(), text: node.textContent }
+    )).filter(({ box, text }) => box.width && text.trim()));
+  }
+  for (const row of document.querySelectorAll("tr")) check(boxes(row.cells));
+  for (const card of document.querySelectorAll(".card")) check(boxes(card.children));
+  check(boxes(document.querySelectorAll("h1, h2, .kicker, .period, .scheme, .notice")));
+  return found;
+}"""
 
 pytestmark = pytest.mark.browser
 
@@ -33,6 +59,42 @@ def file(tmp_path_factory) -> Path:
     content = made_up.content("Long title " * 12 + EVIL)
     path.write_text(render(replace(content, subtitle=EVIL)), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory) -> Path:
+    base = made_up.content()
+    records = [
+        replace(base, title=f"Crossover of two averages, {number} and more {EVIL}",
+                returns=made_up.returns(seed=number), benchmark=None)
+        for number in range(5)
+    ]  # fmt: skip
+    path = tmp_path_factory.mktemp("pages") / "compared.html"
+    return tear_sheet(records, path, benchmark=made_up.returns(seed=8).rename("World index"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_a_comparison_is_quiet_and_keeps_its_texts_apart(browser, compared, width, scheme):
+    size = {"width": width, "height": 844}
+    page = browser.new_page(viewport=size, color_scheme=scheme, offline=True)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(compared.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(OVERLAPS) == []
+    panel = page.locator("figure[data-hover] [data-frame]:visible").first
+    panel.scroll_into_view_if_needed()
+    box = panel.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    tip = panel.locator(".tip")
+    assert len(tip.inner_text().splitlines()) >= 6
+    inner = tip.bounding_box()
+    assert inner["x"] >= box["x"] - 1
+    assert inner["x"] + inner["width"] <= box["x"] + box["width"] + 1
+    assert said == []
+    assert page.evaluate("window.hit") is None
+    page.close()
 
 
 @pytest.fixture(scope="module", params=[(1280, "light"), (1280, "dark"), (390, "dark")])
@@ -123,6 +185,33 @@ def test_texts_of_figures_stay_inside(page):
         })"""
     )
     assert outside == []
+
+
+def test_texts_do_not_overlap(page):
+    """Texts of one figure, cells of one row and lines of cards keep apart, by their boxes."""
+    assert page.evaluate(OVERLAPS) == []
+
+
+def test_cells_are_not_cut(page):
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('td, th, .card strong, .card small, h1, dd')]
+            .filter(cell => cell.clientWidth && cell.scrollWidth > cell.clientWidth + 1)
+            .map(cell => cell.textContent)"""
+    )
+    assert cut == []
+
+
+def test_the_reader_chooses_light_or_dark(page):
+    def ground() -> str:
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    before, button = ground(), page.locator("button.scheme")
+    asked = button.inner_text()
+    button.click()
+    assert ground() != before
+    assert button.inner_text() != asked
+    button.click()
+    assert ground() == before
 
 
 def test_prints_in_light_colours(browser, file):
