@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.recording.refresh import refresh_positions as refresh_positions
     from mismartera_analytics.reports.batch import report as report
     from mismartera_analytics.reports.tearsheet import tear_sheet as tear_sheet
+    from mismartera_analytics.reports.verifying import verify_report as verify_report
 
 _HOMES = {
     "BarStore": "market_data.store",
@@ -118,6 +119,7 @@ _HOMES = {
     "trading_calendar": "calendars.lookup",
     "trading_sessions": "calendars.lookup",
     "trials": "backtesting.trial_log",
+    "verify_report": "reports.verifying",
     "walk_forward": "backtesting.walking",
     "wash_sales": "queries.taxes",
 }

@@ -40,6 +40,9 @@ def report(
     stress: Annotated[  # noqa: FBT002
         bool, typer.Option("--stress/--no-stress", help="Put saved runs under stress.")
     ] = True,
+    skip_unchanged: Annotated[  # noqa: FBT002
+        bool, typer.Option("--skip-unchanged", help="Leave reports that would come out equal.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that make reports.")] = 1,
 ) -> None:
     """Write tear sheets and an index of them; exit with 1 if one of them failed."""
@@ -64,10 +67,22 @@ def report(
         end=end,
         benchmark=benchmark,
         stress=stress,
+        unchanged="skip" if skip_unchanged else "write",
         jobs=jobs,
     )
     typer.echo(repr(done), err=bool(len(done.failed)))
     if len(done.failed):
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(file: Annotated[Path, typer.Argument(help="A report that was written here.")]) -> None:
+    """Make a report again from what is recorded of it; exit with 1 if anything differs."""
+    import mismartera_analytics as ma
+
+    done = ma.verify_report(file)
+    typer.echo(repr(done))
+    if not done.agrees:
         raise typer.Exit(1)
 
 

@@ -31,7 +31,7 @@ from mismartera_analytics.frames.records import (
     TRADES,
     WASH_SALES,
 )
-from mismartera_analytics.frames.reporting import REPORTS
+from mismartera_analytics.frames.reporting import DIFFERENCES, REPORTS
 from mismartera_analytics.frames.results import (
     CONTRIBUTIONS,
     DRAWDOWNS,
@@ -47,8 +47,9 @@ from mismartera_analytics.frames.results import (
 
 __all__ = [
     "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "CORPORATE_ACTIONS",
-    "COVERAGE", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS",
-    "INTERVALS", "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED", "LOTS", "LOT_METHODS", "METRICS",
-    "ORDERS", "PNL", "POSITIONS", "REPORTS", "RETURNS", "RUNS", "SESSIONS", "SHORTFALL", "SIDES",
-    "STRESS", "TRADES", "TRIALS", "VACUUMED", "VERSIONS", "WASH_SALES", "Column", "FrameSpec",
+    "COVERAGE", "DIFFERENCES", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS", "GAPS", "HOLIDAYS",
+    "INSTRUMENTS", "INTERVALS", "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED", "LOTS",
+    "LOT_METHODS", "METRICS", "ORDERS", "PNL", "POSITIONS", "REPORTS", "RETURNS", "RUNS",
+    "SESSIONS", "SHORTFALL", "SIDES", "STRESS", "TRADES", "TRIALS", "VACUUMED", "VERSIONS",
+    "WASH_SALES", "Column", "FrameSpec",
 ]  # fmt: skip

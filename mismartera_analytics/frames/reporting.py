@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mismartera_analytics.frames.contract import FrameSpec, columns
 
-__all__ = ["REPORTS"]
+__all__ = ["DIFFERENCES", "REPORTS"]
 
 REPORTS = FrameSpec(
     "reports",
@@ -30,6 +30,25 @@ REPORTS = FrameSpec(
         ("max_drawdown", "float64", "1", "deepest drawdown of the period"),
         ("drawdown", "float64", "1", "drawdown at the last session"),
         ("trades", "Int64", "trades", "closed in the period"),
+    ),
+    (),
+)
+
+DIFFERENCES = FrameSpec(
+    "differences",
+    columns(
+        (
+            "what",
+            "str",
+            "1",
+            "file, order, fill, flow, action, bar, run, account, library or figure",
+        ),
+        ("name", "str", "1", "which one, in words"),
+        ("column", "str", "1", "what of it, missing where it was added or deleted"),
+        ("recorded", "str", "1", "as the report has it"),
+        ("now", "str", "1", "as it is now"),
+        ("difference", "float64", "see column", "now less recorded, missing where it is no number"),
+        ("text", "str", "1", "all of it as a sentence"),
     ),
     (),
 )

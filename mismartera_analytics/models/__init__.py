@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.models.orders import Order as Order
     from mismartera_analytics.models.runs import BacktestRun as BacktestRun
     from mismartera_analytics.models.runs import Report as Report
+    from mismartera_analytics.models.runs import ReportRows as ReportRows
     from mismartera_analytics.models.runs import Trial as Trial
     from mismartera_analytics.models.schemas import MarketData as MarketData
     from mismartera_analytics.models.session_config import SessionConfig as SessionConfig
@@ -40,6 +41,7 @@ _HOMES = {
     "Order": "orders",
     "Position": "account",
     "Report": "runs",
+    "ReportRows": "runs",
     "SessionConfig": "session_config",
     "TradingHoliday": "trading_calendar",
     "Trial": "runs",

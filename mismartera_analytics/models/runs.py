@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mismartera_analytics.models.database import Base
 from mismartera_analytics.models.types import Instant, PrimaryKey
 
-__all__ = ["BacktestRun", "Report", "Trial"]
+__all__ = ["BacktestRun", "Report", "ReportRows", "Trial"]
 
 
 class BacktestRun(Base):
@@ -61,10 +61,23 @@ class Report(Base):
     title: Mapped[str] = mapped_column(String(200))
     path: Mapped[str] = mapped_column(Text)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("account_info.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account_info.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("backtest_runs.id"))
     created_at: Mapped[Instant]
     cites_json: Mapped[str | None] = mapped_column(Text)
+    file_hash: Mapped[str | None] = mapped_column(String(64), index=True)
 
     def __repr__(self) -> str:
         return f"Report(id={self.id!r}, title={self.title!r})"
+
+
+class ReportRows(Base):
+    """Rows of the records that reports rest on, as JSON under its own digest: each is kept once."""
+
+    __tablename__ = "report_rows"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rows_json: Mapped[str] = mapped_column(Text)
+
+    def __repr__(self) -> str:
+        return f"ReportRows(digest={self.digest!r})"

@@ -5,34 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from mismartera_analytics import auth, clock, config, frames
-from mismartera_analytics.errors import InvalidInputError, StorageError, suggestion
+from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.market_data.progress import progress_bar
-from mismartera_analytics.reports.files import file_name, require_writable, write_file
-from mismartera_analytics.reports.outcomes import Format, Outcome, Request, Setup
+from mismartera_analytics.reports.files import require_writable, write_file
+from mismartera_analytics.reports.outcomes import Format, Setup
 from mismartera_analytics.reports.requests import Names, requests_of
+from mismartera_analytics.reports.storing import Entry, stored, with_known
 from mismartera_analytics.reports.workers import workers_of
 
-__all__ = ["BatchReport", "Entry", "report"]
+__all__ = ["BatchReport", "report"]
 
 INDEX = "index.html"
 FORMATS: tuple[Format, ...] = ("html", "pdf")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One report of a batch: what became of it, and its files' names in the batch's folder."""
-
-    outcome: Outcome
-    status: str
-    files: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -86,6 +78,7 @@ def report(
     end: clock.LabelLike | None = None,
     benchmark: str | pd.Series[float] | None = None,
     stress: bool = True,
+    unchanged: Literal["write", "skip"] = "write",
     jobs: int = 1,
     client: Any = None,
     progress: bool | None = None,
@@ -114,6 +107,10 @@ def report(
         A symbol with daily bars, or simple returns [1] labelled by session.
     stress
         Whether saved runs are put under stress, for which each is run three times more.
+    unchanged
+        ``"skip"`` leaves a report as it is if its file is there, nobody altered it, and the records,
+        bars, arguments and version that it was made from are the same: a batch that was interrupted
+        goes on where it was.
     jobs
         How many processes make reports; 1 means this one. Each takes two seconds to start.
     client
@@ -151,6 +148,8 @@ def report(
     first, last = _period(start, end)
     requests = requests_of(accounts, runs, user=user)
     _check_benchmark(benchmark)
+    if unchanged not in ("write", "skip"):
+        raise InvalidInputError(f"unchanged={unchanged!r} is neither 'write' nor 'skip'.")
     folder = config.settings().reports if out is None else Path(out).expanduser().absolute()
     require_writable(folder, argument="out")
     identity = auth.current_user()
@@ -158,10 +157,12 @@ def report(
         config.settings().model_dump(), None if identity is None else identity.user_id, chosen,
         first, last, benchmark, stress,
     )  # fmt: skip
+    if unchanged == "skip":
+        requests = with_known(requests, folder, chosen)
     done: dict[str, Entry] = {}
     with progress_bar(total=len(requests), what="reports", unit="report", progress=progress) as bar:
         for outcome in workers.run(setup, requests):
-            done[outcome.request.key] = _stored(outcome, folder)
+            done[outcome.request.key] = stored(outcome, folder, chosen)
             bar.update(1)
     entries = [done[request.key] for request in requests]
     index = _write_index(entries, folder, setup)
@@ -199,25 +200,6 @@ def _check_benchmark(benchmark: str | pd.Series[float] | None) -> None:
 
     if isinstance(benchmark, str):
         BarStore().read(benchmark, "1d", "2000-01-03", "2000-01-03")
-
-
-def _stored(outcome: Outcome, folder: Path) -> Entry:
-    """Write the files of an outcome; what cannot be written makes it a failure."""
-    if outcome.error is not None:
-        return Entry(outcome, "failed", {})
-    names = {kind: _name_of(outcome.request, kind) for kind in outcome.files}
-    try:
-        for kind, name in names.items():
-            write_file(folder / name, outcome.files[kind], argument="file")
-    except StorageError as error:
-        return Entry(replace(outcome, files={}, error=str(error)), "failed", {})
-    return Entry(replace(outcome, files={}), "written", names)
-
-
-def _name_of(request: Request, kind: str) -> str:
-    """Return a file's name: its id keeps it apart from all others, whatever a person typed."""
-    words = file_name(request.name)
-    return f"{request.key}-{words}.{kind}" if words else f"{request.key}.{kind}"
 
 
 def _write_index(entries: Sequence[Entry], folder: Path, setup: Setup) -> Path:

@@ -50,8 +50,9 @@ class Headline:
         How many were placed, and closed.
     spark
         Growth of the value by returns, at most `POINTS` points; flows are no gains.
-    breaks, missing, remarks
-        Sentences: what does not add up, which bars lack, what was warned of on the way.
+    unbalanced, breaks, missing, remarks
+        Sentences: that the account does not add up; that, and where it differs from the broker; which
+        bars lack; what was warned of on the way.
     """
 
     currency: str = "USD"
@@ -68,6 +69,7 @@ class Headline:
     orders: int = 0
     trades: int = 0
     spark: tuple[float, ...] = ()
+    unbalanced: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     remarks: tuple[str, ...] = field(default=())
@@ -120,7 +122,8 @@ def headline_of(content: TearSheetContent, *, remarks: Sequence[str] = ()) -> He
         orders=len(content.orders),
         trades=len(content.trades),
         spark=_spark(record),
-        breaks=breaks_of_identity(content.identity, content.currency),
+        unbalanced=(unbalanced := breaks_of_identity(content.identity, content.currency)),
+        breaks=unbalanced,
         remarks=tuple(dict.fromkeys(remarks)),
     )
 

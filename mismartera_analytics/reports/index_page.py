@@ -17,7 +17,7 @@ from mismartera_analytics.reports.views import Card, Cell
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from mismartera_analytics.reports.batch import Entry
+    from mismartera_analytics.reports.storing import Entry
 
 __all__ = ["render_index"]
 

@@ -12,6 +12,13 @@ import pandas as pd
 
 from mismartera_analytics import auth, config
 from mismartera_analytics.errors import MismarteraError
+from mismartera_analytics.reports.citing import (
+    Citation,
+    cite_account,
+    cite_run,
+    fingerprint,
+    run_fingerprint,
+)
 from mismartera_analytics.reports.headline import (
     Headline,
     headline_of,
@@ -38,6 +45,10 @@ class Request:
         As people know it, and whose it is; for the report of a failure.
     account_id
         The account, that of a run included.
+    saved_at
+        When a run was saved.
+    known
+        What is recorded of the report that is there already; it is not made again if it would be equal.
     """
 
     kind: Literal["account", "run"]
@@ -45,6 +56,8 @@ class Request:
     name: str
     user: str
     account_id: int | None
+    saved_at: str | None = None
+    known: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -90,6 +103,12 @@ class Outcome:
     headline: Headline = field(default_factory=Headline)
     seconds: float = 0.0
     error: str | None = None
+    citation: Citation | None = None
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the report that is there already would be made again as it is."""
+        return self.error is None and not self.files
 
 
 def failed(request: Request, error: str, *, seconds: float = 0.0) -> Outcome:
@@ -117,7 +136,7 @@ def make(setup: Setup, request: Request) -> Outcome:
                 made = _made(setup, request)
     except Exception as error:  # noqa: BLE001 - one report's error is not the others'
         return failed(request, _sentence(error), seconds=time.perf_counter() - began)
-    return Outcome(request, *made, seconds=time.perf_counter() - began)
+    return replace(made, seconds=time.perf_counter() - began)
 
 
 def _settle(setup: Setup) -> None:
@@ -133,14 +152,13 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {told[0]}" if told else type(error).__name__
 
 
-def _made(setup: Setup, request: Request) -> tuple[dict[str, bytes], Headline]:
+def _made(setup: Setup, request: Request) -> Outcome:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        content, headline = (_account if request.kind == "account" else _run)(setup, request)
-        files = {str(name): _WRITERS[name](content) for name in setup.formats}
+        outcome = (_account if request.kind == "account" else _run)(setup, request)
     remarks = [str(one.message) for one in caught if one.category is UserWarning]
-    told = {**headline.to_json(), "remarks": (*headline.remarks, *dict.fromkeys(remarks))}
-    return files, Headline(**told)
+    told = tuple(dict.fromkeys((*outcome.headline.remarks, *remarks)))
+    return replace(outcome, headline=replace(outcome.headline, remarks=told))
 
 
 def _html(content: Any) -> bytes:
@@ -152,21 +170,40 @@ def _html(content: Any) -> bytes:
 _WRITERS = {"html": _html}
 
 
-def _account(setup: Setup, request: Request) -> tuple[Any, Headline]:
+def _account(setup: Setup, request: Request) -> Outcome:
     from mismartera_analytics.reports.accounts import content_of_record, read_account
 
+    citation = cite_account(
+        request.number, start=setup.start, end=setup.end, benchmark=setup.benchmark
+    )
+    breaks = _breaks(request.number)
+    if request.known is not None and fingerprint(request.known) == fingerprint(citation.cites):
+        told = Headline.from_json(request.known["headline"])
+        return Outcome(request, headline=replace(told, breaks=(*told.unbalanced, *breaks)))
     record = read_account(request.number, start=setup.start, end=setup.end)
     content = content_of_record(record)
-    headline = headline_of_account(record, content, breaks=_breaks(request.number))
-    return _with_benchmark(content, setup.benchmark), headline
+    headline = headline_of_account(record, content, breaks=breaks)
+    files = _files(setup, _with_benchmark(content, setup.benchmark))
+    return Outcome(request, files, headline, citation=citation)
 
 
-def _run(setup: Setup, request: Request) -> tuple[Any, Headline]:
+def _run(setup: Setup, request: Request) -> Outcome:
     from mismartera_analytics.backtesting.rerunning import rerun
     from mismartera_analytics.reports.sources import content_of
 
-    content = content_of(rerun(request.number), stress=setup.stress)
-    return _with_benchmark(content, setup.benchmark), headline_of(content)
+    how: Any = {"stress": setup.stress, "benchmark": setup.benchmark}
+    now = run_fingerprint(request.number, request.saved_at, **how)
+    if request.known is not None and fingerprint(request.known) == now:
+        return Outcome(request, headline=Headline.from_json(request.known["headline"]))
+    result = rerun(request.number)
+    citation = cite_run(request.number, result, request.saved_at, **how)
+    content = content_of(result, stress=setup.stress)
+    files = _files(setup, _with_benchmark(content, setup.benchmark))
+    return Outcome(request, files, headline_of(content), citation=citation)
+
+
+def _files(setup: Setup, content: Any) -> dict[str, bytes]:
+    return {str(name): _WRITERS[name](content) for name in setup.formats}
 
 
 def _with_benchmark(content: Any, benchmark: str | pd.Series[float] | None) -> Any:

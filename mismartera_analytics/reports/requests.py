@@ -94,4 +94,5 @@ def _run(name: int | str, table: pd.DataFrame) -> Request:
         raise InvalidInputError(f"run={name!r} is the name of several runs; pass an id: {ids}.")
     row: Any = found.iloc[0]
     account = None if pd.isna(row["account_id"]) else int(row["account_id"])
-    return Request("run", int(row["run_id"]), str(row["name"]), str(row["user"]), account)
+    return Request("run", int(row["run_id"]), str(row["name"]), str(row["user"]), account,
+                   str(row["created_at"]))  # fmt: skip
