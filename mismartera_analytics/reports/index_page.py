@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mismartera_analytics import __version__, clock
-from mismartera_analytics.figures.style import DARK, LIGHT, amount, percent
+from mismartera_analytics import __version__
+from mismartera_analytics.figures.style import amount, percent
 from mismartera_analytics.reports import views
+from mismartera_analytics.reports.making import made_at
+from mismartera_analytics.reports.page import environment, themes
 from mismartera_analytics.reports.views import Card, Cell
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from mismartera_analytics.reports.storing import Entry
 
 __all__ = ["render_index"]
@@ -61,31 +59,17 @@ def render_index(entries: Sequence[Entry], *, period: str) -> str:
         (entry for entry in made if (entry.outcome.headline.day_pnl or 0.0) < 0),
         key=lambda entry: entry.outcome.headline.day_return or 0.0,
     )
-    return _environment().get_template("index.html.j2").render(
+    return environment().get_template("index.html.j2").render(
         cards=_cards(entries, failures, broken, bare, losses),
         period=period,
         sections=_sections(failures, broken, bare, remarked),
         losses=[_line(entry) for entry in losses[:MOST_LOSSES]],
         more_losses=max(len(losses) - MOST_LOSSES, 0),
         lines=[_line(entry) for entry in entries],
-        themes={"light": asdict(LIGHT), "dark": asdict(DARK)},
-        made_at=f"{clock.utc_now():%Y-%m-%d %H:%M} UTC",
+        themes=themes(),
+        made_at=f"{made_at():%Y-%m-%d %H:%M} UTC",
         version=__version__,
     )  # fmt: skip
-
-
-@functools.cache
-def _environment() -> Environment:
-    """Return the templates, every text escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _sections(

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -25,6 +25,9 @@ from mismartera_analytics.reports.headline import (
     headline_of_account,
     shortened,
 )
+
+if TYPE_CHECKING:
+    from mismartera_analytics.reports.outline import Outline
 
 __all__ = ["Outcome", "Request", "Setup", "failed", "make"]
 
@@ -161,13 +164,19 @@ def _made(setup: Setup, request: Request) -> Outcome:
     return replace(outcome, headline=replace(outcome.headline, remarks=told))
 
 
-def _html(content: Any) -> bytes:
-    from mismartera_analytics.reports.tearsheet import render
+def _html(outline: Outline) -> bytes:
+    from mismartera_analytics.reports.page import html_of
 
-    return render(content).encode()
+    return html_of(outline).encode()
 
 
-_WRITERS = {"html": _html}
+def _pdf(outline: Outline) -> bytes:
+    from mismartera_analytics.reports.pdf import pdf_of
+
+    return pdf_of(outline)
+
+
+_WRITERS = {"html": _html, "pdf": _pdf}
 
 
 def _account(setup: Setup, request: Request) -> Outcome:
@@ -183,7 +192,7 @@ def _account(setup: Setup, request: Request) -> Outcome:
     record = read_account(request.number, start=setup.start, end=setup.end)
     content = content_of_record(record)
     headline = headline_of_account(record, content, breaks=breaks)
-    files = _files(setup, _with_benchmark(content, setup.benchmark))
+    files = _files(setup, content)
     return Outcome(request, files, headline, citation=citation)
 
 
@@ -198,20 +207,19 @@ def _run(setup: Setup, request: Request) -> Outcome:
     result = rerun(request.number)
     citation = cite_run(request.number, result, request.saved_at, **how)
     content = content_of(result, stress=setup.stress)
-    files = _files(setup, _with_benchmark(content, setup.benchmark))
+    files = _files(setup, content)
     return Outcome(request, files, headline_of(content), citation=citation)
 
 
 def _files(setup: Setup, content: Any) -> dict[str, bytes]:
-    return {str(name): _WRITERS[name](content) for name in setup.formats}
-
-
-def _with_benchmark(content: Any, benchmark: str | pd.Series[float] | None) -> Any:
     from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
+    from mismartera_analytics.reports.single import outline_of
 
-    if benchmark is None or not len(content.returns):
-        return content
-    return replace(content, benchmark=aligned(benchmark_of(benchmark), content.returns))
+    if setup.benchmark is not None:
+        given = benchmark_of(setup.benchmark)
+        content = replace(content, benchmark=aligned(given, content.returns))
+    outline = outline_of(content)
+    return {str(name): _WRITERS[name](outline) for name in setup.formats}
 
 
 def _breaks(account: int) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from dataclasses import asdict, dataclass
@@ -14,9 +15,10 @@ from mismartera_analytics.reports.making import made_at
 from mismartera_analytics.reports.outline import Block, Drawing, Outline, Section
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.axes import Axes
 
-__all__ = ["html_of"]
+__all__ = ["environment", "html_of", "themes"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDE, NARROW = 9.8, 4.7
@@ -63,26 +65,40 @@ def html_of(outline: Outline) -> str:
     >>> "&lt;b&gt;" in html_of(Outline("Report", "<b>", "", (), ()))
     True
     """
+    groups = [
+        (is_narrow, [_ready(section) for section in group])
+        for is_narrow, group in itertools.groupby(outline.sections, key=lambda each: each.is_narrow)
+    ]
+    return (
+        environment()
+        .get_template("tearsheet.html.j2")
+        .render(
+            outline=outline,
+            groups=groups,
+            themes=themes(),
+            made_at=f"{made_at():%Y-%m-%d %H:%M} UTC",
+            version=__version__,
+        )
+    )
+
+
+@functools.cache
+def environment() -> Environment:
+    """Return the templates of the pages; every text is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    groups = [
-        (is_narrow, [_ready(section) for section in group])
-        for is_narrow, group in itertools.groupby(outline.sections, key=lambda each: each.is_narrow)
-    ]
-    return environment.get_template("tearsheet.html.j2").render(
-        outline=outline,
-        groups=groups,
-        themes=[(name, asdict(theme)) for name, theme in _THEMES],
-        made_at=f"{made_at():%Y-%m-%d %H:%M} UTC",
-        version=__version__,
-    )
+
+
+def themes() -> list[tuple[str, dict[str, str]]]:
+    """Return the colours by role of each selector of a page's style."""
+    return [(name, asdict(theme)) for name, theme in _THEMES]
 
 
 def _ready(section: Section) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mismartera_analytics.reports import comparison, single
 from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
 from mismartera_analytics.reports.content import TearSheetContent
 from mismartera_analytics.reports.files import file_name, write_file
+from mismartera_analytics.reports.noted import noted_account
 from mismartera_analytics.reports.outline import Outline
 from mismartera_analytics.reports.page import html_of
 from mismartera_analytics.reports.sources import content_of
@@ -77,8 +78,13 @@ def tear_sheet(
     """
     target = None if path is None else _target(path)
     _check_paper(paper)
+    noted = noted_account(source, benchmark)
     outline = outline_of(
-        source, title=title, benchmark=benchmark, stress=stress, lookahead=lookahead
+        source if noted is None else noted.content,
+        title=title,
+        benchmark=benchmark,
+        stress=stress,
+        lookahead=lookahead,
     )
     if target is None:
         name = file_name(outline.title, most=80) or "report"
@@ -86,9 +92,12 @@ def tear_sheet(
     if target.suffix.lower() == ".pdf":
         from mismartera_analytics.reports.pdf import pdf_of
 
-        write_file(target, pdf_of(outline, paper=paper))
+        content = pdf_of(outline, paper=paper)
     else:
-        write_file(target, html_of(outline).encode("utf-8"))
+        content = html_of(outline).encode("utf-8")
+    write_file(target, content)
+    if noted is not None:
+        noted.note(target, content)
     return target
 
 

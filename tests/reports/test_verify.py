@@ -34,7 +34,7 @@ CLOSES = [100.0, 102.0, 101.0, 105.0, 104.0]
 @pytest.fixture(autouse=True)
 def plain_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw nothing: what is verified are figures, rows and bars."""
-    monkeypatch.setitem(outcomes._WRITERS, "html", lambda content: content.title.encode())
+    monkeypatch.setitem(outcomes._WRITERS, "html", lambda outline: outline.title.encode())
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""Tear sheets of accounts, one at a time: noted in the table of reports like those of a batch."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mismartera_analytics.errors import MismarteraError
+from mismartera_analytics.reports.benchmarks import benchmark_of
+from mismartera_analytics.reports.citing import Citation, cite_account
+from mismartera_analytics.reports.content import TearSheetContent
+from mismartera_analytics.reports.headline import Headline, headline_of_account
+
+__all__ = ["Noted", "noted_account"]
+
+
+@dataclass(frozen=True)
+class Noted:
+    """The content of an account's tear sheet, and what it rests on."""
+
+    account_id: int
+    name: str
+    content: TearSheetContent
+    headline: Headline
+    citation: Citation
+
+    def note(self, target: Path, content: bytes) -> None:
+        """Note the written file, so that it can be verified; without a database to write, warn."""
+        from mismartera_analytics.reports.storing import note
+
+        try:
+            note(
+                {target: content},
+                title=self.name,
+                cites=self.citation.with_headline(self.headline),
+                packed=self.citation.packed,
+                account_id=self.account_id,
+            )
+        except MismarteraError as error:
+            warnings.warn(
+                f"{target.name} is not noted in the table of reports, so that it cannot be verified: "
+                f"{error}",
+                stacklevel=3,
+            )
+
+
+def noted_account(source: Any, benchmark: Any) -> Noted | None:
+    """Return the content of an account's tear sheet with what it rests on; None of anything else.
+
+    Parameters
+    ----------
+    source, benchmark
+        As in `tear_sheet`.
+
+    Raises
+    ------
+    UnknownNameError, InvalidInputError
+        As in `tear_sheet`.
+    """
+    from mismartera_analytics.queries.records import accounts
+    from mismartera_analytics.reports.accounts import content_of_record, read_account
+
+    if isinstance(source, bool) or not isinstance(source, (int, np.integer, str)):
+        return None
+    account = source if isinstance(source, str) else int(source)
+    given = benchmark if isinstance(benchmark, str) else benchmark_of(benchmark)
+    found = accounts(account=account)["account_id"]
+    cited: str | pd.Series[float] | None = given
+    citation = cite_account(int(found.iloc[0]), start=None, end=None, benchmark=cited)
+    record = read_account(account)
+    content = content_of_record(record)
+    headline = headline_of_account(record, content)
+    return Noted(record.account_id, record.name, content, headline, citation)
