@@ -227,11 +227,11 @@ def _breaks(account: int) -> tuple[str, ...]:
     from mismartera_analytics.queries.records import accounts, positions
     from mismartera_analytics.recording.reconciling import reconcile
 
-    row: Any = accounts(account=account).iloc[0]
+    row_of: Any = accounts(account=account).iloc[0]
     held = positions(account=account)
-    if not len(held) and pd.isna(row["last_synced"]):
+    if not len(held) and pd.isna(row_of["last_synced"]):
         return ()  # nothing that a broker reported is recorded
-    seen = held["last_updated"].max() if len(held) else row["last_synced"]
+    seen = held["last_updated"].max() if len(held) else row_of["last_synced"]
     try:
         found = reconcile(account, at=None if pd.isna(seen) else seen.to_pydatetime())
     except MismarteraError as error:
@@ -240,5 +240,6 @@ def _breaks(account: int) -> tuple[str, ...]:
         f"{'cash' if row['what'] == 'cash' else row['symbol']}: recorded {row['recorded']:,.10g}, "
         f"at the broker {row['reported']:,.10g} ({row['cause']})"
         for row in found.breaks.to_dict("records")
+        if row["what"] != "cash" or not pd.isna(row_of["last_synced"])
     )
     return shortened(told, what="differences")

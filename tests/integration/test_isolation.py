@@ -98,6 +98,9 @@ OF_ACCOUNTS: dict[str, Callable[[Any, Path], Any]] = {
     "record_orders": lambda account, _: ma.record_orders(traded("ADAS"), account=account),
     "refresh_positions": lambda account, _: ma.refresh_positions(account),
     "report": lambda account, folder: text_of(ma.report(account, folder / "reports")),
+    "verify_report": lambda account, folder: ma.verify_report(
+        ma.tear_sheet(account, folder / "v.html")
+    ),
     "tear_sheet": lambda account, folder: ma.tear_sheet(account, folder / "x.html").read_text("utf-8"),
 }  # fmt: skip
 """Helpers that are told the account."""
@@ -274,6 +277,9 @@ TOLD = {
 }
 """Commands that are told the account."""
 
+OF_A_FILE = {"report verify"}
+"""Commands that are told a file that only its owner's database rows know."""
+
 OF_A_RUN = {"backtest rerun", "backtest show"}
 """Commands that are told a saved run."""
 
@@ -285,7 +291,7 @@ OF_THE_MARKET = ("bars ", "calendar ", "db ")
 
 
 def test_every_command_has_a_rule() -> None:
-    ruled = {*SHOW, *TOLD, *OF_A_RUN, *OF_PEOPLE, *OF_NOBODY, *OF_PROCESSES, "sql"}
+    ruled = {*SHOW, *TOLD, *OF_A_FILE, *OF_A_RUN, *OF_PEOPLE, *OF_NOBODY, *OF_PROCESSES, "sql"}
     rest = {name for name in commands() if not name.startswith(OF_THE_MARKET)}
     assert rest == ruled, "say above whose rows a new command shows or changes"
     for name, command in commands().items():
@@ -334,6 +340,12 @@ def test_commands_show_a_user_their_own_rows(
         assert code in (0, 1), text
         check_silent(text)
     assert call("report", "--all-accounts", "--user", "bob", "--out", str(tmp_path))[0] != 0
+    theirs = ma.tear_sheet(world.bob, tmp_path / "theirs.html")
+    before = rows_of("bob")
+    for name in OF_A_FILE:
+        code, text = call(*name.split(), str(theirs))
+        assert code == 2, text
+        check_silent(text)
     code, text = call("report", "--all-accounts", "--out", str(tmp_path / "all"))
     assert code == 0, text
     for page in (tmp_path / "all").iterdir():
