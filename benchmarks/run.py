@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import json
 import os
@@ -32,9 +33,12 @@ def lines_of(script: Path) -> list[dict[str, object]]:
     return found
 
 
-def section(lines: list[dict[str, object]]) -> str:
-    """Return the table of one script as Markdown."""
+def section(script: Path, lines: list[dict[str, object]]) -> str:
+    """Return what one script says of itself and its table as Markdown."""
+    told = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
     text = [
+        told,
+        "",
         f"Measured on {dt.datetime.now(dt.UTC):%Y-%m-%d}.",
         "",
         "| question | ours | peer | theirs | ratio | wanted |",
@@ -73,5 +77,5 @@ if __name__ == "__main__":
     titles = {file.stem.replace("_", " ") for file in known}
     sections = {title: text for title, text in sections.items() if title in titles}
     for file in asked:
-        sections[file.stem.replace("_", " ")] = section(lines_of(file))
+        sections[file.stem.replace("_", " ")] = section(file, lines_of(file))
     path.write_text(page(sections), encoding="utf-8")

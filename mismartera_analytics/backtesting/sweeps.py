@@ -90,7 +90,8 @@ def sweep(
         Of the signals of a function, as in `backtest`.
     run_in
         ``"threads"`` or ``"processes"`` of this machine. By default threads for functions of signals,
-        and for a `Strategy` this process, then others too once the work takes some seconds.
+        and for a `Strategy` this process, then others too once the work takes some seconds; one with
+        ``compile=True`` is served by threads as well.
     workers
         How many; by default as many as there are processors.
     client

@@ -15,6 +15,7 @@ from mismartera_analytics.backtesting.costs import BasisPoints, PerShare, Propor
 from mismartera_analytics.backtesting.indicators import ema, sma
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.sweeps import sweep
 from mismartera_analytics.calendars.sessions import TradingCalendar
 from mismartera_analytics.errors import InvalidInputError, StrategyError
@@ -371,3 +372,32 @@ def test_best_heatmap_and_again(sample: pd.DataFrame, nyse: TradingCalendar) -> 
     with pytest.raises(InvalidInputError, match="no combination has a value"):
         short = sweep(crossing, GRID, "IBM", "2013-02-01", bars=sample, calendar=nyse, count=False)
         short.best()
+
+
+class Crossing(Strategy):
+    """A strategy that Numba compiles."""
+
+    fast, slow = 5, 50
+
+    def on_start(self, ctx: Any) -> None:
+        self._quick = ctx.indicator(sma, "close", window=self.fast)
+        self._steady = ctx.indicator(sma, "close", window=self.slow)
+
+    def on_bar(self, ctx: Any) -> None:
+        if self._quick[-1] > self._steady[-1]:
+            if ctx.position() == 0:
+                ctx.target_percent(0.9)
+        elif ctx.position() > 0:
+            ctx.close()
+
+
+def test_compiled_strategies_run_in_threads(
+    sample: pd.DataFrame, splits: pd.DataFrame, nyse: TradingCalendar
+) -> None:
+    shared = {"bars": sample, "actions": splits, "calendar": nyse, "count": False}
+    span = ("MSFT", "2001-01-01", "2006-12-31")  # with a split
+    compiled: dict[str, Any] = {"compile": True, "run_in": "threads", "workers": 2}
+    found = sweep(Crossing, GRID, *span, **shared, **compiled)
+    for number, pair in enumerate(itertools.product(*GRID.values())):
+        plain = backtest(Crossing, *span, parameters=dict(zip(GRID, pair, strict=True)), **shared)
+        check(found.frame.iloc[number], plain)
