@@ -71,6 +71,8 @@ class Rules:
     sell_maximum: float = math.inf
     margin: bool = False
     leverage: float = 1.0
+    keep_long: float | None = None  # what part of its positions the account must be worth
+    keep_short: float = 0.0
     borrow_rate: float = 0.0
     credit_rate: float = 0.0
     debit_rate: float = 0.0
@@ -156,6 +158,7 @@ class Order:
     raw: float = math.nan  # price of its latest fill before slippage
     is_fixed: bool = False  # sized at the decision
     is_ambiguous: bool = False
+    is_forced: bool = False  # by a margin call
 
     @property
     def left(self) -> float:
@@ -202,6 +205,7 @@ class Engine:
             if row.is_regular:
                 self.match(number)
             self.value(number)
+            self.call(number)
             self.decide(number)
         last = self.world.rows[-1].end
         self.expire(self.world.session_of(last))
@@ -273,7 +277,8 @@ class Engine:
         self.book = [order for order in self.book if order.status == "PENDING"]
 
     def end(self, order: Order, status: str = "EXPIRED") -> None:
-        is_met = order.is_rebalance and order.target == 0 and self.units[order.symbol] == 0
+        is_met = order.target == 0 or order.is_forced
+        is_met = is_met and self.units[order.symbol] == 0
         is_met = is_met and order.filled == 0
         order.status = "NOTHING" if is_met else status
 
@@ -306,6 +311,7 @@ class Engine:
 
         look([*self.book])
         known.update(order.number for order in self.book)
+        fill("call")
         fill("open")
         look(born())
         fill("open")
@@ -329,6 +335,8 @@ class Engine:
             return (
                 ("close", bar.close) if is_auction and self.is_good(order, bar.close) else ("", 0.0)
             )
+        if order.is_forced:
+            return "call", bar.open
         if order.type == "MARKET":
             if self.rules.fill == "next_open":
                 return "open", bar.open
@@ -689,19 +697,21 @@ class Engine:
             price = price_of if order.side > 0 else lambda shares: plain
             quantity = self.affordable(price, order.side)
         is_closing = order.target == 0 or (order.side < 0 and not self.rules.margin)
-        if order.entry is not None or (order.is_rebalance and is_closing):
+        is_closing = order.is_forced or (order.is_rebalance and is_closing)
+        if order.entry is not None or is_closing:
             quantity = min(quantity, abs(held)) if held * order.side < 0 else 0.0
         if quantity <= 0:
             if order.filled:
-                order.status, order.quantity = "FILLED", order.filled
+                order.status = "FILLED" if order.all_cash else "CANCELLED"
             else:
-                order.status = "NOTHING" if order.is_rebalance else "REJECTED"
+                is_nothing = order.is_rebalance or order.is_forced
+                order.status = "NOTHING" if is_nothing else "REJECTED"
             return
         price = price_of(min(quantity, free))
         asked = quantity
         fee = self.commission(order, quantity, price)
         if self.rules.margin:
-            if not order.is_rebalance:
+            if not order.is_rebalance and not order.is_forced:
                 quantity = self.carried(order, quantity, price, number, moment)
             takes_all = takes_all and quantity == asked
         elif order.side < 0:
@@ -845,6 +855,36 @@ class Engine:
         self.out.cash.append(self.cash)
         self.out.equity.append(self.cash + held)
 
+    def call(self, number: int) -> None:
+        """Place what a broker closes of the largest positions, until the account carries the rest."""
+        if not self.rules.margin or self.rules.keep_long is None:
+            return
+        left = {symbol: abs(units) for symbol, units in self.units.items() if units}
+        for order in self.book:
+            if order.is_forced and order.symbol in left:
+                left[order.symbol] = max(left[order.symbol] - order.left, 0.0)
+        worth = self.cash + sum(self.units[s] * self.mark[s] for s in left)
+
+        def rate(symbol: str) -> float:
+            is_long = self.units[symbol] > 0
+            return self.rules.keep_long if is_long else self.rules.keep_short
+
+        needed = sum(shares * self.mark[s] * rate(s) for s, shares in left.items())
+        lacking = needed - worth
+        for symbol in sorted(left, key=lambda s: -left[s] * self.mark[s]):
+            if lacking <= SLACK * needed or left[symbol] * self.mark[symbol] <= 0:
+                return
+            shares = lacking / (rate(symbol) * self.mark[symbol])
+            if not self.rules.fractional:
+                shares = float(math.ceil(shares - SLACK * max(1.0, shares)))
+            shares = min(shares, left[symbol])
+            side = -1 if self.units[symbol] > 0 else 1
+            order = Order(symbol, side, shares, tif="GTC", row=number, is_forced=True)
+            order.placed = self.world.rows[number].end
+            order.number = self.force(order)
+            self.book.append(order)
+            lacking -= shares * self.mark[symbol] * rate(symbol)
+
     def decide(self, number: int) -> None:
         for order in self.plan(number):
             order.row = number
@@ -917,7 +957,10 @@ class Engine:
     def works_else(self, symbol: str) -> bool:
         """Whether an order of the symbol works that does not just close its position."""
         return any(
-            order.symbol == symbol and order.target != 0 and order.entry is None
+            order.symbol == symbol
+            and order.target != 0
+            and order.entry is None
+            and not order.is_forced
             for order in self.book
         )
 

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from mismartera_analytics.errors import InvalidInputError
 
-__all__ = ["Borrow", "BorrowRate", "BorrowTerms", "Interest", "InterestRates", "InterestTerms"]
+__all__ = ["Borrow", "BorrowRate", "BorrowTerms", "Interest", "InterestRates", "InterestTerms",
+           "Maintenance"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,44 @@ class InterestRates:
     def terms(self) -> InterestTerms:
         """Return the policy as numbers."""
         return InterestTerms(self.credit, self.debit)
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """What part of its positions a margin account must be worth, lest its broker closes some of them.
+
+    By default what FINRA's rule 4210(c) asks of shares, but for its floors for cheap ones: brokers may
+    ask for more.
+
+    Attributes
+    ----------
+    long, short
+        Of the value of what is held and of what is sold short [1].
+
+    Raises
+    ------
+    InvalidInputError
+        If one of them is no number above 0 and up to 1; a short position can ask for more than 1.
+
+    Examples
+    --------
+    >>> Maintenance(long=0.4)
+    Maintenance(long=0.4, short=0.3)
+    """
+
+    long: float = 0.25
+    short: float = 0.30
+
+    def __post_init__(self) -> None:
+        for name, most in (("long", 1.0), ("short", math.inf)):
+            value = getattr(self, name)
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not (is_number and 0.0 < value <= most and math.isfinite(value)):
+                allowed = "up to 1" if name == "long" else "finite"
+                raise InvalidInputError(
+                    f"{name}={value!r} must be above 0 and {allowed}: the part of a position that must "
+                    f"be one's own. maintenance=None knows no margin calls."
+                )
 
 
 def _check(value: float, argument: str) -> None:

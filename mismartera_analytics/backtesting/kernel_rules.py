@@ -53,6 +53,10 @@ def rules_of(settings: Settings) -> layouts.Records:
     rules["sell_per_share"] = fees.sell_per_share
     rules["sell_maximum"] = fees.sell_maximum
     rules["margin"] = settings.is_margin
+    keeps = settings.maintenance if settings.is_margin else None
+    if keeps is not None:
+        rules["keeps"] = True
+        rules["keep_long"], rules["keep_short"] = keeps.long, keeps.short
     rules["leverage"] = settings.limit
     rules["borrow_rate"] = settings.borrow.terms().rate
     rules["credit_rate"] = settings.interest.terms().credit

@@ -103,8 +103,8 @@ class _Loop:
     def run(self, most: int | None = None) -> None:
         context, simulation = self._context, self._simulation
         cursor, on_bar = context._cursor, self._strategy.on_bar
-        n_working, n_taken, n_placed = (
-            simulation.state[name] for name in ("working", "active", "orders")
+        n_working, n_taken, n_placed, n_watched = (
+            simulation.state[name] for name in ("working", "active", "orders", "watched")
         )
         has_sessions = self._hears_opens or self._hears_closes
         sessions = self._market.clock.session.tolist() if has_sessions else []
@@ -118,7 +118,9 @@ class _Loop:
                     self._open_session(row)
                 if context._is_busy or row == self._action_rows[self._actions_told]:
                     simulation.advance(row)
-                    context._is_busy = n_working[0] > 0 or n_taken[0] < n_placed[0]
+                    context._is_busy = (
+                        n_working[0] > 0 or n_taken[0] < n_placed[0] or n_watched[0] > 0
+                    )
                     if row == self._action_rows[self._actions_told]:
                         self._tell_splits(row)
                     if self._hears_fills:

@@ -148,9 +148,8 @@ def rerun(
     code_version, title = row.code_version, f"run {row.id} ({row.name!r})"
     _, kept = _recorded(row)
     instructions = _instructions(kept, strategy, given)
-    settings = Settings(
-        **{name: from_json(value, argument=name) for name, value in kept["settings"].items()}
-    )
+    rules = {name: from_json(value, argument=name) for name, value in kept["settings"].items()}
+    settings = Settings(**{"maintenance": None, **rules})  # older runs knew no margin calls
     market, source = _market(row, bars, calendar)
     result = run_on(market, instructions, settings, source=source)
     if result.digest() != kept["result"]:

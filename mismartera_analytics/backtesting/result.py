@@ -89,8 +89,7 @@ class BacktestResult:
     def ruined_at(self) -> pd.Timestamp | None:
         """When the account's value first came to nothing or less; None where it never did.
 
-        Positions are kept all the same, there is no margin call: what follows is bookkeeping, and
-        returns from then on mean nothing.
+        What is still held is kept: what follows is bookkeeping, and returns from then on mean nothing.
         """
         values = self._simulation.ledger.sum(axis=0)
         rows = np.flatnonzero(values <= 0.0)

@@ -23,6 +23,7 @@ from mismartera_analytics.backtesting.financing import (
     BorrowRate,
     Interest,
     InterestRates,
+    Maintenance,
 )
 from mismartera_analytics.backtesting.forms import Instructions, prepared
 from mismartera_analytics.backtesting.inputs import load_market, named_symbols
@@ -40,6 +41,7 @@ __all__ = ["backtest", "bound_told", "described_run", "run_on"]
 _FREE = NoCommission()
 _UNPAID = BorrowRate()
 _WITHOUT = InterestRates()
+_BY_FINRA = Maintenance()
 _EXACT = NoSlippage()
 _UNLIMITED = Limits()
 
@@ -78,6 +80,7 @@ def backtest(
     leverage: float | None = None,
     borrow: Borrow = _UNPAID,
     interest: Interest = _WITHOUT,
+    maintenance: Maintenance | None = _BY_FINRA,
     delay: int = 0,
     limits: Limits = _UNLIMITED,
     calendar: CalendarLike = None,
@@ -158,6 +161,10 @@ def backtest(
     borrow, interest
         Policies of `backtesting.financing`: fees for shares sold short and interest on the balance;
         none by default.
+    maintenance
+        What part of its positions a margin account must be worth at each close, 25 % of long ones and
+        30 % of short ones by default; below, a margin call closes the largest ones at the next open.
+        None knows no margin calls.
     delay
         Bars of the run by which every order arrives late, as if it had been decided so many bars
         later; to see what a strategy loses by it.
@@ -219,6 +226,7 @@ def backtest(
         leverage=leverage,
         borrow=borrow,
         interest=interest,
+        maintenance=maintenance,
         delay=delay,
         limits=limits,
         seed=seed,

@@ -19,6 +19,7 @@ from mismartera_analytics.backtesting.financing import (
     BorrowRate,
     Interest,
     InterestRates,
+    Maintenance,
 )
 from mismartera_analytics.backtesting.limits import Limits
 from mismartera_analytics.errors import InvalidInputError
@@ -63,6 +64,7 @@ class Settings:
     leverage: float | None = None
     borrow: Borrow = field(default_factory=BorrowRate)
     interest: Interest = field(default_factory=InterestRates)
+    maintenance: Maintenance | None = field(default_factory=Maintenance)
     delay: int = 0
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
@@ -85,6 +87,11 @@ class Settings:
                     f"{name}={policy!r} is no policy; use one of "
                     f"mismartera_analytics.backtesting.{module}."
                 )
+        if not isinstance(self.maintenance, Maintenance | None):
+            raise InvalidInputError(
+                f"maintenance={self.maintenance!r} is no Maintenance of backtesting.financing; None "
+                f"knows no margin calls."
+            )
         if not isinstance(self.limits, Limits):
             raise InvalidInputError(f"limits={self.limits!r} is no Limits of backtesting.limits.")
         self._check_bars()
@@ -144,6 +151,7 @@ class Settings:
             **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)},
             **{name: _described(getattr(self, name)) for name in _POLICIES},
             "limits": dataclasses.asdict(self.limits),
+            "maintenance": self.maintenance and dataclasses.asdict(self.maintenance),
         }
 
 

@@ -52,7 +52,8 @@ class Simulation:
         self.state = np.zeros(1, layouts.STATE)
         self.state["cash"] = settings.cash
         self.rules = rules_of(settings)
-        self.rules["forces"] = bool((self.actions["kind"] == layouts.ENDING).any())
+        has_ends = bool((self.actions["kind"] == layouts.ENDING).any())
+        self.rules["forces"] = has_ends or bool(self.rules["keeps"][0])
         self.fills = np.zeros(0, layouts.FILL)
         self.working = np.zeros(0, np.int64)
         self.orders = np.zeros(0, layouts.ORDER)

@@ -44,6 +44,7 @@ REASONS = {
     layouts.NO_MARGIN: "the account's equity does not carry it at the leverage allowed",
     layouts.NO_BARS: "the symbol has no more bars",
     layouts.DELISTED: "the symbol was delisted",
+    layouts.MARGIN_CALL: "a margin call: the account's value did not keep its maintenance margin",
     layouts.OVER_TRADE: "its value exceeds max_per_trade",
     layouts.OVER_SYMBOL: "the symbol's position would exceed max_per_symbol",
     layouts.OVER_POSITIONS: "it would open more than max_open_positions",

@@ -8,6 +8,7 @@ import numpy as np
 
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import (
+    AT_CALL,
     AT_OPEN,
     BORROW,
     CANCELLED,
@@ -181,7 +182,7 @@ def _financing(action: Any, holdings: Any, now: Any, rule: Any) -> float:
 @kernel
 def price_now(moment: int, row: int, symbol: int, prices: Any, holdings: Any) -> float:
     """Return what a share is worth at a moment of a row: without a bar its last close."""
-    price: float = prices[0 if moment in (AT_OPEN, INSIDE) else 3, symbol, row]
+    price: float = prices[0 if moment in (AT_CALL, AT_OPEN, INSIDE) else 3, symbol, row]
     return price if price == price else float(holdings[1, symbol])
 
 

@@ -10,6 +10,8 @@ from mismartera_analytics.kernels.book import price_now
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import (
     ALL_CASH,
+    AT_CALL,
+    AT_OPEN,
     CANCELLED,
     FILLED,
     INSIDE,
@@ -231,7 +233,7 @@ def _fill(
     fill = fills[now.fills]
     fill.order = index
     fill.row = row
-    fill.moment = moment
+    fill.moment = AT_OPEN if moment == AT_CALL else moment
     fill.symbol = symbol
     fill.quantity = order.side * filled
     fill.price = price
@@ -286,7 +288,7 @@ def _end(order: Any, quantity: float, reason: int) -> None:
         order.quantity = quantity if quantity > 0.0 else order.quantity
         order.status = VOID if reason == NO_SIZE and order.is_target == 1 else REJECTED
         order.reason = reason
-    elif reason == NO_SIZE:
+    elif reason == NO_SIZE and order.sizing == ALL_CASH:  # the cash that it was to spend is spent
         order.quantity = order.filled
         order.status = FILLED
     else:

@@ -2,7 +2,8 @@
 
 One row of the clock goes by in this order: orders decided at the last row enter the book, corporate
 actions apply to positions and orders, orders whose session is over expire, what is left is matched at
-the open, then inside the bar, then at the close, and the account is valued at the close. Every way
+the open, then inside the bar, then at the close, and the account is valued at the close, where a margin
+call may place orders. Every way
 into a backtest runs through `advance`, whole or row by row, so one set of rules fills them all.
 
 Arrays: ``times`` a `layouts.Times`; ``prices`` (5, symbols, rows) open, high, low, close and volume,
@@ -23,6 +24,7 @@ from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.entering import enter
 from mismartera_analytics.kernels.execution import execute_moment
 from mismartera_analytics.kernels.layouts import (
+    AT_CALL,
     AT_CLOSE,
     AT_OPEN,
     INSIDE,
@@ -32,6 +34,7 @@ from mismartera_analytics.kernels.layouts import (
     WORKING,
 )
 from mismartera_analytics.kernels.linked import follow
+from mismartera_analytics.kernels.margin import call_margin
 from mismartera_analytics.kernels.matching import fill_point
 from mismartera_analytics.kernels.paths import settle, settle_entries
 
@@ -108,9 +111,13 @@ def advance(
             expire(times.session[:, row], times.calendar, orders, working, holdings, now)
             _match(row, times, prices, orders, fills, working, holdings, now, rule)
             until = row + 1
+        elif rule.keeps == 1 and (now.watched == 1 or is_due):
+            until = row + 1
         else:
             until = _next_event(row, last + 1, actions, orders, now, rule)
         value(row, until, prices, holdings, ledger, now)
+        if rule.keeps == 1:
+            call_margin(row, times.end[row], orders, working, holdings, now, rule)
         now.row = row = until
     return 0
 
@@ -147,7 +154,7 @@ def _match(
     rule: Any,
 ) -> None:
     """Fill what the bar of `row` fills."""
-    at_open = inside = at_close = False
+    is_called = at_open = inside = at_close = False
     old = now.working
     for k in range(old):
         order = orders[working[k]]
@@ -162,9 +169,12 @@ def _match(
             continue
         is_first = order.tif == OPG and _is_first_bar(row, symbol, calendar, times, prices)
         fill_point(order, symbol, row, flags, is_first, prices, rule)
+        is_called |= order.moment == AT_CALL
         at_open |= order.moment == AT_OPEN
         inside |= order.moment == INSIDE
         at_close |= order.moment == AT_CLOSE
+    if is_called:
+        execute_moment(AT_CALL, row, prices, orders, fills, working, holdings, now, rule)
     if at_open:
         execute_moment(AT_OPEN, row, prices, orders, fills, working, holdings, now, rule)
         if now.working > old and rule.bracket_next == 0:

@@ -62,7 +62,7 @@ def follow(
     symbols: int = entries.shape[0]
     rows: int = entries.shape[1]
     while row < rows:
-        if now.working == 0 and now.active == now.orders:
+        if now.working == 0 and now.active == now.orders and now.watched == 0:
             last = rows
             if now.actions < len(actions):
                 last = max(min(rows, actions[now.actions].row), row)

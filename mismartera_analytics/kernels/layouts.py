@@ -88,6 +88,7 @@ NOT_HELD: Final = 8
 NO_MARGIN: Final = 9
 NO_BARS: Final = 10
 DELISTED: Final = 11
+MARGIN_CALL: Final = 12
 
 # Kinds of ACTION
 ON_SHARES: Final = 0  # a split or a dividend
@@ -105,6 +106,7 @@ AT_OPEN: Final = 0
 INSIDE: Final = 1
 AT_CLOSE: Final = 2
 AT_DECISION: Final = 3  # the deciding bar's own close
+AT_CALL: Final = 4  # the open, before all other orders
 
 # Modes of RULES["fill"]
 NEXT_OPEN: Final = 0
@@ -194,6 +196,7 @@ STATE: Final = np.dtype(
         ("fills", "i8"),
         ("actions", "i8"),  # applied so far
         ("linked", "i8"),  # orders that others cancel, taken into the book so far
+        ("watched", "i8"),  # whether anything is held of which a margin call may ask
         ("ambiguous", "i8"),  # decisions so far that hung on the path inside a bar
         ("cash", "f8"),
     ]
@@ -224,6 +227,9 @@ RULES: Final = np.dtype(
         ("forces", "i8"),  # whether the kernel may place orders itself
         ("margin", "i8"),
         ("leverage", "f8"),  # gross exposure over equity
+        ("keeps", "i8"),  # whether the account must keep the following shares of its positions
+        ("keep_long", "f8"),
+        ("keep_short", "f8"),
         ("borrow_rate", "f8"),  # a year of 360 days
         ("credit_rate", "f8"),
         ("debit_rate", "f8"),

@@ -9,9 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from mismartera_analytics.kernels.book import price_now
+from mismartera_analytics.kernels.book import forced, price_now
 from mismartera_analytics.kernels.compiling import kernel
-from mismartera_analytics.kernels.layouts import NO_MARGIN, NO_SIZE, WORKING
+from mismartera_analytics.kernels.layouts import (
+    FORCED,
+    MARGIN_CALL,
+    NO_MARGIN,
+    NO_SIZE,
+    WORKING,
+)
 from mismartera_analytics.kernels.sizing import (
     TOLERANCE,
     charge,
@@ -22,7 +28,7 @@ from mismartera_analytics.kernels.sizing import (
     whole,
 )
 
-__all__ = ["check_margin", "margin_factor", "part"]
+__all__ = ["call_margin", "check_margin", "margin_factor", "part"]
 
 
 @kernel
@@ -141,3 +147,50 @@ def _fits(
             equity -= fee(rule, order.side, quantity, costs[k])
         gross += abs(units + order.side * quantity) * costs[k]
     return bool(gross - rule.leverage * equity <= TOLERANCE * gross)
+
+
+@kernel
+def call_margin(
+    row: int, placed: int, orders: Any, working: Any, holdings: Any, now: Any, rule: Any
+) -> None:
+    """Place what closes so much that the account's value carries the rest, the largest position first.
+
+    Called at a bar's close, once the account is valued. What earlier calls have not closed yet counts
+    as closed.
+    """
+    symbols = holdings.shape[1]
+    equity, needed = now.cash, 0.0
+    now.watched = 0
+    left = np.abs(holdings[0])
+    for k in range(now.working):
+        order = orders[working[k]]
+        if order.condition == FORCED and order.status == WORKING:
+            left[order.symbol] = max(left[order.symbol] - (order.quantity - order.filled), 0.0)
+    for symbol in range(symbols):
+        units = holdings[0, symbol]
+        if units != 0.0:
+            now.watched = 1
+            equity += units * holdings[1, symbol]
+            rate = rule.keep_long if units > 0.0 else rule.keep_short
+            needed += left[symbol] * holdings[1, symbol] * rate
+    lacking = needed - equity
+    while lacking > TOLERANCE * needed:
+        largest, most_worth = -1, 0.0
+        for symbol in range(symbols):
+            if left[symbol] * holdings[1, symbol] > most_worth:
+                largest, most_worth = symbol, left[symbol] * holdings[1, symbol]
+        if largest < 0:
+            return
+        units, price = holdings[0, largest], holdings[1, largest]
+        rate = rule.keep_long if units > 0.0 else rule.keep_short
+        quantity = left[largest]
+        if lacking < quantity * price * rate:
+            quantity = lacking / (rate * price)
+            if rule.whole == 1:
+                quantity = np.ceil(quantity - TOLERANCE * max(1.0, quantity))
+            quantity = min(quantity, left[largest])
+        change = -quantity if units > 0.0 else quantity
+        working[now.working] = forced(row, placed, largest, change, MARGIN_CALL, orders, now)
+        now.working += 1
+        left[largest] = 0.0
+        lacking -= quantity * price * rate

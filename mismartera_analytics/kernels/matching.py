@@ -6,10 +6,12 @@ from typing import Any
 
 from mismartera_analytics.kernels.compiling import kernel
 from mismartera_analytics.kernels.layouts import (
+    AT_CALL,
     AT_CLOSE,
     AT_OPEN,
     CLS,
     EXPIRED,
+    FORCED,
     INSIDE,
     LAST_OF_SESSION,
     LIMIT,
@@ -37,6 +39,9 @@ def fill_point(
     elif order.tif == CLS:
         is_last = (flags & LAST_OF_SESSION) != 0
         _at_auction(order, AT_CLOSE, prices[3, symbol, row], is_last)
+    elif order.condition == FORCED:
+        order.moment = AT_CALL
+        order.price = prices[0, symbol, row]
     elif order.type == MARKET:
         order.moment = AT_OPEN if rule.fill == NEXT_OPEN else AT_CLOSE
         order.price = prices[0 if rule.fill == NEXT_OPEN else 3, symbol, row]

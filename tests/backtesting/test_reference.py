@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mismartera_analytics.backtesting.costs import CommissionTerms, SlippageTerms
-from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
+from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates, Maintenance
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
 from tests.backtesting.worlds import Scene, instants, margins, rules, scenes, tick
@@ -57,6 +57,7 @@ def run(scene: Scene, rule: Rules, calendar: Any, **instructions: Any) -> Any:
             "leverage": rule.leverage,
             "borrow": BorrowRate(rule.borrow_rate),
             "interest": InterestRates(rule.credit_rate, rule.debit_rate),
+            "maintenance": rule.keep_long and Maintenance(rule.keep_long, rule.keep_short),
         }
     return backtest(
         bars=scene.bars,

@@ -233,4 +233,6 @@ margins = st.builds(
     borrow_rate=st.sampled_from([0.0, 0.36]),
     credit_rate=st.sampled_from([0.0, 0.1]),
     debit_rate=st.sampled_from([0.0, 0.2]),
+    keep_long=st.sampled_from([None, 0.25, 0.25, 0.6]),
+    keep_short=st.sampled_from([0.3, 0.5, 1.2]),
 )

@@ -122,7 +122,9 @@ class CompiledLoop:
         simulation = self._context._simulation
         simulation.advance(row)
         now = simulation.state[0]
-        self._context._is_busy = bool(now["working"] > 0 or now["active"] < now["orders"])
+        self._context._is_busy = bool(
+            now["working"] > 0 or now["active"] < now["orders"] or now["watched"] > 0
+        )
         self._tell_splits(row)
         handle.cursor[BUSY] = self._context._is_busy
         handle.cursor[TOLD] = int((handle.actions["row"] <= row).sum())
@@ -178,7 +180,8 @@ def _driver(on_bar: Callable[..., None]) -> tuple[Any, Any]:
             if is_due or cursor[BUSY] != 0:
                 if advance(through, row, *ctx._book) != 0:
                     return row
-                cursor[BUSY] = 1 if now.working > 0 or now.active < now.orders else 0
+                is_busy = now.working > 0 or now.active < now.orders or now.watched > 0
+                cursor[BUSY] = 1 if is_busy else 0
             for symbol in range(len(counts)):
                 if prices[3, symbol, row] == prices[3, symbol, row]:
                     counts[symbol] += 1
