@@ -94,6 +94,7 @@ if __name__ == "__main__":
             ours=lambda: written(sys.executable, OURS, scratch)[0],
             theirs=lambda: written(peer, THEIRS, scratch)[0],
             peer=PEER.replace("==", " "),
+            at_least=4.0,
         )
         peers.compare(
             "size of that file",

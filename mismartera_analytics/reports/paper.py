@@ -150,13 +150,19 @@ class Sheets:
                 if piece.draw is not None:
                     piece.draw(pen, SIDE, TOP + top)
             self._draw(figure, page)
+            engine = figure.get_layout_engine()
+            if engine is not None:  # once, not at every step of drawing
+                engine.execute(figure)
+                figure.set_layout_engine(None)
             yield figure
 
     def _empty(self, page: _Page) -> Figure:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         has_drawings = any(piece.drawings for _, piece in page.pieces)
         figure = Figure(figsize=self.size, layout="constrained" if has_drawings else None)
+        FigureCanvasAgg(figure)
         engine: Any = figure.get_layout_engine()
         if engine is not None:
             engine.set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
