@@ -112,9 +112,10 @@ def lookahead(report: LookaheadReport, *, scheme: Scheme) -> str:
     shown = report.findings if len(report.findings) else report.checked
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     compared = str(report).rpartition("\n")[2]
+    said = report.headline.removeprefix(f"{report.subject}: ")
     return page(
         report.subject,
-        notice(report.headline.removeprefix(f"{report.subject}: ").capitalize(), level=level),
+        notice(said[:1].upper() + said[1:], level=level),
         table(shown, rows=12) if len(shown) else "",
         f"<ul>{notes}</ul>" if notes else "",
         f'<p class="ma-muted">{escape(compared)}</p>',

@@ -107,7 +107,7 @@ def report(path: Path, *, scheme: Scheme) -> str | None:
     return page(
         "",
         link,
-        f'<iframe sandbox="allow-scripts allow-popups" loading="lazy" title="{escape(path.name)}" '
+        f'<iframe sandbox="allow-scripts allow-popups" title="{escape(path.name)}" '
         f'srcdoc="{escape(text)}"></iframe>',
         scheme=scheme,
     )

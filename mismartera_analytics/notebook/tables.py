@@ -18,9 +18,9 @@ def frame_html(frame: pd.DataFrame) -> str | None:
     """Return a frame as pandas shows it in a notebook, with numbers and times easier to read.
 
     Values stay as they are; only the rows that are shown are looked at. Floats that are all whole have
-    no decimals, others two, or four where they are below 10; a number that would show as zero keeps its
-    digits. An instant has its seconds only where a column has any. Options of pandas that the reader
-    has set (`display.float_format`, `display.precision`) win.
+    no decimals, others two, or four where all are below 10 and two do not do; a number that would show
+    as zero keeps its digits. An instant has its seconds only where a column has any. Options of pandas
+    that the reader has set (`display.float_format`, `display.precision`) win.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def _floats(column: pd.Series[Any]) -> Callable[[Any], str]:
     if not finite.size or bool((finite == np.floor(finite)).all()):
         decimals = 0
     else:
-        decimals = 2 if finite.max() >= 10.0 else 4
+        are_cents = np.allclose(finite, np.round(finite, 2), rtol=0.0, atol=1e-9)
+        decimals = 2 if are_cents or finite.max() >= 10.0 else 4
 
     def shown(value: float) -> str:
         if not np.isfinite(value):
@@ -130,7 +131,7 @@ def _instants(column: pd.Series[Any]) -> Callable[[Any], str]:
         return lambda value: "NaT"
     parts = "minutes"
     if bool((there.dt.microsecond != 0).any()):
-        parts = "microseconds"
+        parts = "milliseconds"
     elif bool((there.dt.second != 0).any()):
         parts = "seconds"
 
