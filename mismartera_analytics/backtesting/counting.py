@@ -40,7 +40,7 @@ __all__ = [
 MAX_FAMILY = 200
 
 logger = logging.getLogger(__name__)
-_NOT_SETTINGS = {"strategy", "parameters", "data", "family", "range"}
+_NOT_SETTINGS = {"strategy", "parameters", "data", "family", "range", "made_by"}
 _UNCOUNTED = (DatabaseBusyError, DatabaseNotReadyError, DatabaseUnreachableError, StorageError)
 _told: set[tuple[str, type[Exception]]] = set()
 
@@ -134,7 +134,8 @@ def trial_record(result: BacktestResult) -> TrialRecord:
     Returns
     -------
     TrialRecord
-        Its settings are the run's configuration, with digests of the frames given; its result is the
+        Its settings are the run's configuration, with digests of the frames given; of frames that a
+        search's function made, the function and its parameters stand for them. Its result is the
         headline of its returns. Where no metric takes them, as of an account that lost more than it
         had, it is only how many there are.
     """
@@ -145,6 +146,15 @@ def trial_record(result: BacktestResult) -> TrialRecord:
     except InvalidInputError:
         found = {**dict.fromkeys(headline([])), "sessions": len(result.returns)}
     settings = _kept(result.config)
+    made_by = result.config.get("made_by")
+    if made_by is not None:
+        return TrialRecord(
+            parameters=made_by["parameters"],
+            data_version=result.data_version,
+            settings=settings | {"size": made_by["size"]},
+            code_hash=made_by["code_hash"],
+            result=found,
+        )
     strategy = result.instructions.strategy
     return TrialRecord(
         parameters=result.config["parameters"],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mismartera_analytics.arguments import whole
+from mismartera_analytics.backtesting.fingerprints import json_value
 from mismartera_analytics.errors import InvalidInputError, StrategyError, suggestion
 
 __all__ = ["Combinations", "Condition", "Grid", "Listed", "combinations_of"]
@@ -63,6 +66,10 @@ class Combinations(Sequence[dict[str, Any]]):
             chosen[name] = self._values[name][place]
         return {name: chosen[name] for name in self.names}
 
+    def described(self) -> dict[str, Any]:
+        """Return the values of each parameter, and how many of their combinations there are."""
+        return {**self._values, "combinations": len(self)}
+
 
 @dataclass(frozen=True)
 class Listed(Sequence[dict[str, Any]]):
@@ -76,6 +83,12 @@ class Listed(Sequence[dict[str, Any]]):
 
     def __getitem__(self, position: Any) -> Any:
         return self.rows[position]
+
+    def described(self) -> dict[str, Any]:
+        """Return the names of the parameters, how many combinations there are, and their digest."""
+        held = json.dumps([json_value(row) for row in self.rows], sort_keys=True)
+        digest = hashlib.sha256(held.encode()).hexdigest()
+        return {"grid": list(self.names), "combinations": len(self), "digest": digest}
 
 
 Grid = Combinations | Listed

@@ -278,9 +278,8 @@ def _market(
         raise NotReproducibleError(
             f"{title}: the bars of {where}, or the calendar's hours, are not what the run saw."
         )
-    return market, {name: config[name] for name in ("calendar", "range", "family")} | {
-        "data": source
-    }
+    names = ("calendar", "range", "family", "made_by")
+    return market, {name: config[name] for name in names if name in config} | {"data": source}
 
 
 def _actions(stored: dict[str, list[Any]]) -> pd.DataFrame:

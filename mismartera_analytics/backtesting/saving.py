@@ -25,6 +25,7 @@ from mismartera_analytics.models import (
     Position,
     Trial,
 )
+from mismartera_analytics.models.runs import BROKER
 from mismartera_analytics.recording.accounts import open_account
 from mismartera_analytics.recording.checking import content
 from mismartera_analytics.recording.flows import record_flows
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BROKER", "check_unused", "save_result"]
 
-BROKER = "backtest"
 _POSITION = (
     "symbol", "quantity", "average_price", "current_price", "market_value", "cost_basis",
     "unrealized_pnl", "day_change", "last_updated",

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from mismartera_analytics.backtesting.forms import SIGNALS
 from mismartera_analytics.backtesting.market import FIELDS, Market
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    MismarteraError,
+    StrategyError,
+    suggestion,
+)
 
 __all__ = ["SignalBars", "SignalBoard", "SignalFunction", "check_names"]
 
@@ -157,13 +162,15 @@ class SignalBoard:
         ------
         InvalidInputError
             If the function does not return two or four arrays of booleans, one value a bar.
+        StrategyError
+            If the function raises.
         """
         market = self._market
         shape = len(market.symbols), len(market.clock)
         whole: list[Booleans] = []
         for number in range(len(market.symbols)):
             for first, bars, rows in self._stretches(number):
-                signals = _checked(function, function(bars, **parameters), len(bars))
+                signals = _checked(function, _called(function, bars, parameters), len(bars))
                 if shape == (1, len(bars)) and not whole:
                     return [flags[np.newaxis] for flags in signals]
                 whole = whole or [np.zeros(shape, np.bool_) for _ in signals]
@@ -227,6 +234,16 @@ def check_names(function: SignalFunction, names: tuple[str, ...]) -> None:
         needed = parameter.default is parameter.empty and parameter.name in allowed
         if needed and parameter.name not in names:
             raise InvalidInputError(f"grid: {called} needs a value of {parameter.name!r}.")
+
+
+def _called(function: SignalFunction, bars: SignalBars, parameters: Mapping[str, Any]) -> Any:
+    try:
+        return function(bars, **parameters)
+    except MismarteraError:
+        raise
+    except Exception as error:
+        called = getattr(function, "__name__", repr(function))
+        raise StrategyError(f"{called} raised {type(error).__name__}: {error}") from error
 
 
 def _checked(function: SignalFunction, outputs: Any, count: int) -> list[Booleans]:

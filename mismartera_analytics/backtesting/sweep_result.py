@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mismartera_analytics.backtesting.counting import count_run
+from mismartera_analytics.backtesting.fingerprints import code_hash
 from mismartera_analytics.backtesting.grids import Grid
 from mismartera_analytics.backtesting.jobs import Job, Runner
 from mismartera_analytics.backtesting.result import BacktestResult
@@ -96,7 +98,7 @@ class SweepResult:
         return dict(self._grid[place])
 
     def result(self, parameters: Mapping[str, Any] | None = None, **named: Any) -> BacktestResult:
-        """Run one combination again, in full.
+        """Run one combination again, in full. One that is not of the grid is one trial more.
 
         Parameters
         ----------
@@ -123,8 +125,18 @@ class SweepResult:
         if not self._job.is_strategy:
             check_names(self._job.subject, (*self._job.base, *chosen))
         instructions = self._job.instructions(chosen)
-        source = {**self._source, "family": self.family}
-        return run_on(self._job.market, instructions, self._job.settings, source=source)
+        source = dict(self._source)
+        if not self._job.is_strategy:
+            source["made_by"] = {
+                "function": self._job.name,
+                "parameters": self._job.all_parameters(chosen),
+                "code_hash": code_hash(self._job.subject),
+                "size": self._job.size,
+            }
+        result = run_on(self._job.market, instructions, self._job.settings, source=source)
+        if source["family"] is not None:
+            count_run(result, source["family"])
+        return result
 
     def returns(self) -> pd.DataFrame:
         """Run every combination again and return what each session of it brought.

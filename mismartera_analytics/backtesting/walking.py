@@ -29,7 +29,7 @@ from mismartera_analytics.backtesting.scores import (
     session_ends,
     sessions_a_year,
 )
-from mismartera_analytics.backtesting.search_log import SearchLog
+from mismartera_analytics.backtesting.search_log import WalkLog
 from mismartera_analytics.backtesting.searches import (
     Place,
     RunIn,
@@ -105,7 +105,8 @@ def walk_forward(
     run_in, workers, client
         As in `sweep`.
     family, count
-        As in `sweep`: each combination of each training counts as a trial.
+        As in `sweep`. Each combination counts as one trial, however many windows trained it, and the
+        walk itself as one more.
     **rules
         As in `sweep`.
 
@@ -143,21 +144,30 @@ def walk_forward(
     splits = walk_forward_splits(
         pd.DatetimeIndex(labels), train=train, test=test, mode=mode, purge=purge, embargo=embargo
     )
-    walk = _Walk(search, place, column, named if count else None)
-    return WalkForwardResult(*walk.run(splits), search.job.settings.cash, search.job.name)
+    walk = _Walk(search, place, column)
+    terms = {"train": train, "test": test, "mode": mode, "by": column, "gap": purge + embargo}
+    log = WalkLog(search.job, named, search.source, terms) if count else None
+    trained: list[Floats] = []
+    result = None
+    try:
+        windows, equity = walk.run(splits, trained)
+        result = WalkForwardResult(windows, equity, search.job.settings.cash, search.job.name)
+    finally:
+        if log is not None and trained:
+            log.write(search.grid, trained, None if result is None else result.returns)
+    return result
 
 
 @dataclasses.dataclass(frozen=True)
 class _Walk:
-    """One walk: `family` is None when nothing is to be counted."""
+    """One walk."""
 
     search: Search
     place: Place
     column: str
-    family: str | None
 
-    def run(self, splits: list[Split]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the windows and the stitched account."""
+    def run(self, splits: list[Split], trained: list[Floats]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the windows and the stitched account; scores of training are added to `trained`."""
         job = self.search.job
         job = dataclasses.replace(job, periods=sessions_a_year(job.market.clock))
         cash = job.settings.cash
@@ -166,6 +176,7 @@ class _Walk:
         for split in shown(splits, count=lambda _: 1, total=len(splits), what=name, unit="window"):
             first, last = _rows(job, split.train)
             table = self._sweep(dataclasses.replace(job, market=part_of(job.market, first, last)))
+            trained.append(table)
             begin, end = _rows(job, split.test)
             settings = dataclasses.replace(job.settings, cash=cash)
             tested = dataclasses.replace(
@@ -183,17 +194,12 @@ class _Walk:
 
     def _sweep(self, job: Job) -> Floats:
         """Return the scores of the whole grid on the market of a job."""
-        log = None if self.family is None else SearchLog(job, self.family, self.search.source)
         grid = self.search.grid
         table = table_of(len(grid))
         for batch, rows in self.place.executor(job).run(
             job, batches_of(grid, np.arange(len(grid)))
         ):
             table[batch.places] = rows
-            if log is not None:
-                log.add(batch, rows)
-        if log is not None:
-            log.flush()
         return table
 
     def _window(self, split: Split, place: int | None, table: Floats) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which versions of bars the records refer to: saved runs, trials and reports."""
+"""Which versions of bars the records refer to: saved runs and reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from mismartera_analytics.market_data.places import Place
 from mismartera_analytics.models import database
-from mismartera_analytics.models.runs import BacktestRun, Report, Trial
+from mismartera_analytics.models.runs import BacktestRun, Report
 
 __all__ = ["cited_versions"]
 
@@ -22,9 +22,11 @@ def cited_versions(place: Place, interval: str) -> set[int]:
     """Return the versions of an interval's bars that the database refers to, whoever's the records.
 
     A citation is a JSON object with a number `version` and perhaps `store` and `interval`, anywhere in
-    what a run, a trial or a report noted about its data. One without an interval counts for every
-    interval. One that names another store counts too, unless that store is a folder that is still
-    there: stores are moved and copied, and a version kept in vain does no harm.
+    what a saved run or a report noted about its data. Trials note a version too, but cannot be run
+    again, and one made each day would keep each day's files for good: they keep nothing. A citation
+    without an interval counts for every interval. One that names another store counts too, unless
+    that store is a folder that is still there: stores are moved and copied, and a version kept in vain
+    does no harm.
 
     Parameters
     ----------
@@ -46,7 +48,6 @@ def cited_versions(place: Place, interval: str) -> set[int]:
     with database.read_session() as db_session:
         notes = [
             *db_session.execute(select(BacktestRun.data_version_json, BacktestRun.config_json)),
-            *db_session.execute(select(Trial.data_version_json, Trial.parameters_json)),
             *((cites, None) for cites in db_session.scalars(select(Report.cites_json))),
         ]
     found = set()

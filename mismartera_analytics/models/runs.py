@@ -8,7 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mismartera_analytics.models.database import Base
 from mismartera_analytics.models.types import Instant, PrimaryKey
 
-__all__ = ["BacktestRun", "Report", "ReportRows", "Trial"]
+__all__ = ["BROKER", "BacktestRun", "Report", "ReportRows", "Trial"]
+
+BROKER = "backtest"
+"""Broker of the accounts that hold saved backtests."""
 
 
 class BacktestRun(Base):

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mismartera_analytics import clock
 from mismartera_analytics.ledger.daily import MAX_PRICE_AGE
 from mismartera_analytics.ledger.events import transfers_of
-from mismartera_analytics.models import Order
+from mismartera_analytics.models import AccountInfo, Order
+from mismartera_analytics.models.runs import BROKER
 from mismartera_analytics.queries.records import check_known, flow_conditions
 from mismartera_analytics.queries.scope import among, names_of
 from mismartera_analytics.recording import books
@@ -170,6 +173,7 @@ def read_inputs(
         Only these tickers; all by default.
     end
         The last session that is asked for; by default the last one with a fill, a flow or a bar.
+        Where all accounts are saved backtests nothing is read beyond the end of the last of them.
     max_price_age
         For how many sessions a price may stand in for a missing one: so far back prices are read.
 
@@ -191,6 +195,9 @@ def read_inputs(
     labels = [table["session"] for table in (fills, flows) if len(table)]
     first = min(column.min() for column in labels).date()
     last = max(column.max() for column in labels).date()
+    ended = _end_of_runs(db_session, {*_numbers(fills), *_numbers(flows)})
+    if ended is not None:
+        end = ended if end is None else min(end, ended)
     since = first - LOOK_BACK - dt.timedelta(days=2 * max_price_age)
     until = None if end is None else max(end, since)
     traded = {*fills["symbol"], *flows["symbol"].dropna()}
@@ -206,6 +213,22 @@ def read_inputs(
     if own is not None:
         actions = actions.assign(ex_date=_on_own_sessions(actions, own))
     return LedgerInputs(fills, closes, sessions, actions, flows, own)
+
+
+def _end_of_runs(db_session: Session, accounts: set[int]) -> dt.date | None:
+    """Return the last session of saved backtests; None unless all of the accounts are such.
+
+    What is held at a run's end is worth what it was then: bars that came later are no part of it.
+    """
+    columns = AccountInfo.id, AccountInfo.last_synced
+    rows = db_session.execute(select(*columns).where(AccountInfo.broker == BROKER))
+    ends = {number: synced for number, synced in rows if synced is not None}
+    if not accounts <= ends.keys():
+        return None
+    # The close of every market falls on the date of its session's label in New York.
+    return (
+        max(ends[number] for number in accounts).astimezone(clock.zone("America/New_York")).date()
+    )
 
 
 def _has_cash_only(fills: pd.DataFrame, flows: pd.DataFrame) -> bool:

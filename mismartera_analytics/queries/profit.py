@@ -132,7 +132,8 @@ def pnl(
         bought for is a flow, and the account's cash is left out.
     start, end
         Labels of the first and last session, both included. By default from the first fill or flow
-        to the last, or to the last daily bar of a symbol traded, whichever is later.
+        to the last, or to the last daily bar of a symbol traded, whichever is later. Accounts of
+        saved backtests, asked for by themselves, end with their runs.
     method
         Which lot a closing fill takes. It moves gains between ``realized`` and ``unrealized``.
     lots

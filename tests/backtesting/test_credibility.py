@@ -200,3 +200,37 @@ def test_a_sweep_counts_its_combinations_and_gives_their_returns(ready_database,
         assert table.index.equals(best.returns.index)
         overfitting = found.overfitting(blocks=6)
         assert (overfitting.trials, len(overfitting.logits)) == (6, 20)
+
+
+def test_a_result_of_a_sweep_is_a_trial_already(ready_database, nyse, sample):
+    ma.create_user("ada", "ada@example.com", "secret")
+
+    def crossing(bars, fast, slow):
+        quick, steady = (pd.Series(bars.close).rolling(n).mean().to_numpy() for n in (fast, slow))
+        return quick > steady, quick < steady
+
+    options = {"bars": sample, "calendar": nyse, "run_in": "threads"}
+    grid = {"fast": [10, 20], "slow": [50, 5_000]}  # the slower ones never trade
+    with ma.as_user("ada"):
+        for subject in (MovingAverageCross, crossing):
+            found = ma.sweep(subject, grid, "AAPL", **options)
+            for slow in grid["slow"]:
+                result = found.result(fast=10, slow=slow)
+                assert tries_of(result).count == 4
+                result.save(f"{found.family} {slow}")
+            known = ma.trials(found.family)
+            assert len(known) == 4
+            assert known["run"].notna().sum() == 2
+            again = found.result(fast=30, slow=50)  # not of the grid: one try more
+            assert tries_of(again).count == len(ma.trials(found.family)) == 5
+        uncounted = ma.sweep(crossing, grid, "AAPL", count=False, family="other", **options)
+        uncounted.result(fast=20, slow=50).save("uncounted")
+        assert ma.trials("other").empty
+        run = ma.rerun("crossing 50", entries=result_frames(found)[0], exits=result_frames(found)[1],
+                       bars=sample, calendar=nyse)  # fmt: skip
+        assert tries_of(run).count == 5
+
+
+def result_frames(found):
+    kept = found.result(fast=10, slow=50).instructions
+    return kept.entries, kept.exits

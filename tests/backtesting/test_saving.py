@@ -152,5 +152,21 @@ def test_a_saved_run_replaced_takes_its_trial_along(result):
     assert runs.notna().sum() == 1
 
 
+def test_what_is_held_at_the_end_is_worth_what_it_was_then(result):
+    first = result.equity["session"].iloc[0]
+    held = backtest(
+        weights=pd.DataFrame({"AAPL": [1.0]}, pd.DatetimeIndex([first])), start="2004-01-02",
+        end="2005-06-30",
+    )  # fmt: skip
+    account = held.save("held", user="ada")
+    with auth.as_user("ada"):
+        by_session = pnl(account=account)
+        assert by_session["session"].max() == pd.Timestamp("2005-06-30")
+        assert by_session["end_value"].iloc[-1] == pytest.approx(held.equity["equity"].iloc[-1])
+        sold = backtest(MovingAverageCross(fast=20), ["AAPL", "IBM"], "2004-01-02", "2007-06-29")
+        both = pnl(account=[account, sold.save("sold", user="ada")])
+        assert both["session"].max() == pd.Timestamp("2007-06-29")
+
+
 def test_the_plot_is_returned(result):
     assert len(result.plot().axes) >= 2

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import mismartera_analytics as ma
 from mismartera_analytics.backtesting.costs import Proportional
 from mismartera_analytics.backtesting.indicators import sma
 from mismartera_analytics.backtesting.run import backtest
@@ -191,9 +193,53 @@ def test_sessions_open_and_close_are_heard_in_the_test_only(
     assert first["positions"] > 0
 
 
+def test_a_combination_counts_once_however_many_windows_trained_it(
+    ready_database: str, ibm: pd.DataFrame, nyse: TradingCalendar
+) -> None:
+    options: dict[str, Any] = {"bars": ibm, "calendar": nyse, **LENGTHS}
+    walked = walk_forward(Crossing, GRID, "IBM", **options)
+    assert len(walked.windows) > 2
+    known = ma.trials("Crossing")
+    combinations = list(itertools.product(*GRID.values()))
+    assert len(known) == len(combinations) + 1
+    whole = known[known["parameters"].str.contains("combinations")].iloc[0]
+    assert json.loads(whole["parameters"]) == {**GRID, "combinations": len(combinations)}
+    assert whole["sharpe"] == pytest.approx(walked.returns.mean() / walked.returns.std())
+    # Of a combination: the mean of its ratios in training.
+    fast, slow = combinations[0]
+    parts = [
+        backtest(Crossing(fast=fast, slow=slow), "IBM", first.date(), last.date(), bars=ibm,
+                 calendar=nyse, count=False).returns
+        for first, last in zip(walked.windows["train_start"], walked.windows["train_end"], strict=True)
+    ]  # fmt: skip
+    one = known[known["parameters"] == json.dumps({"fast": fast, "slow": slow})].iloc[0]
+    assert one["sharpe"] == pytest.approx(np.mean([part.mean() / part.std() for part in parts]))
+    assert one["sessions"] == sum(map(len, parts))
+    # The same walk again is nothing new, another one and a sweep of the whole record are.
+    walk_forward(Crossing, GRID, "IBM", **options)
+    assert len(ma.trials("Crossing")) == len(known)
+    walk_forward(Crossing, GRID, "IBM", **options, mode="anchored")
+    assert len(ma.trials("Crossing")) == 2 * len(known)
+
+
+def test_a_walk_that_fails_counts_what_it_had_trained(
+    ready_database: str, ibm: pd.DataFrame, nyse: TradingCalendar
+) -> None:
+    def failing(bars: Any, window: int) -> tuple[Any, Any]:
+        if len(bars) > LENGTHS["train"]:
+            raise ValueError("in the first test")
+        return bars.close > sma(bars.close, window=window), None
+
+    with pytest.raises(StrategyError):
+        walk_forward(failing, {"window": [5, 9]}, "IBM", bars=ibm, calendar=nyse, **LENGTHS)
+    assert ma.trials("failing")["parameters"].tolist() == ['{"window": 5}', '{"window": 9}']
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        ({"test": 5000}, "test=5000 is longer than the"),
+        ({"count": "x"}, "count='x' must be True or False"),
         ({"train": 5000}, "train=5000 leave no session to test on"),
         ({"train": 300, "purge": 800}, "train=300 and 800 left out leave no session"),
         ({"by": "shrape"}, "did you mean 'sharpe_ratio'"),
@@ -202,7 +248,7 @@ def test_sessions_open_and_close_are_heard_in_the_test_only(
     ],
 )
 def test_bad_input(ibm: pd.DataFrame, nyse: TradingCalendar, options: Any, sentence: str) -> None:
-    given = {**LENGTHS, **options}
+    given = {"count": False, **LENGTHS, **options}
     with pytest.raises(InvalidInputError) as refused:
-        walk_forward(crossing, GRID, "IBM", bars=ibm, calendar=nyse, count=False, **given)
+        walk_forward(crossing, GRID, "IBM", bars=ibm, calendar=nyse, **given)
     assert sentence in str(refused.value)
