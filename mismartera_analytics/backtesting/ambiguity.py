@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Ambiguity", "ambiguity_of"]
 
+_TOLD = {
+    "pessimistic": "with the stop first",
+    "ohlc": "along open, nearer end, farther end, close",
+    "best": "with the target first",
+}
+
 
 @dataclass(frozen=True)
 class Ambiguity:
@@ -47,6 +53,22 @@ class Ambiguity:
     def share(self) -> float:
         """Share of the fills that hung on the path [1]; NaN without fills."""
         return self.ambiguous / self.fills if self.fills else float("nan")
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest final equity of the three path rules [currency]."""
+        finals = self.bounds["final_equity"]
+        return float(finals.min()), float(finals.max())
+
+    def __str__(self) -> str:
+        told = f"{self.ambiguous:,} of {self.fills:,} fills hung on the path inside their bar"
+        if not self.ambiguous:
+            return told
+        finals = ", ".join(
+            f"{value:,.2f} {_TOLD[str(path)]}"
+            for path, value in self.bounds["final_equity"].items()
+        )
+        return f"{told}: the account ends with {finals}"
 
 
 def ambiguity_of(result: BacktestResult) -> Ambiguity:

@@ -183,8 +183,14 @@ def test_the_bounds_of_a_run(nyse, days):
         "pessimistic": 990.0, "ohlc": 990.0, "best": 1020.0,
     }  # fmt: skip
     assert told.bounds["total_return"].tolist() == pytest.approx([-0.01, -0.01, 0.02])
+    assert told.range == (990.0, 1020.0)
+    assert str(told) == (
+        "1 of 2 fills hung on the path inside their bar: the account ends with 990.00 with the stop "
+        "first, 990.00 along open, nearer end, farther end, close, 1,020.00 with the target first"
+    )
     plain, _ = fills_of(nyse, bars, {}, cash=1000.0)
     assert plain.ambiguity().ambiguous == 0
+    assert str(plain.ambiguity()) == "0 of 1 fills hung on the path inside their bar"
 
 
 def test_a_bracket_keeps_its_meaning_across_a_split(nyse, days):
