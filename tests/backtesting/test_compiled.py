@@ -18,7 +18,11 @@ from tests.backtesting.worlds import rules, scenes
 
 
 class OneSymbol(Strategy):
-    """Does something else at each bar, as a plan says, and remembers what it saw."""
+    """Does something else at each bar, as a plan says, and remembers what it saw.
+
+    Compiling takes longer than in proportion to the orders that an `on_bar` places: half of them are in
+    `OtherOrders`.
+    """
 
     plan = np.zeros(40, np.int64)
     notes = np.zeros(40)
@@ -38,28 +42,43 @@ class OneSymbol(Strategy):
             self.latest = ctx.buy()
         elif step == 2:
             self.latest = ctx.buy(quantity=3)
-        elif step == 3:
-            self.latest = ctx.buy(None, 2, price=close - 0.5, time_in_force="GTC")
-        elif step == 4:
+        elif step in (3, 4):
             self.latest = ctx.sell(quantity=1, stop_price=close - 1.0, time_in_force="GTC")
-        elif step == 5:
-            ctx.sell()
-        elif step == 6:
+        elif step in (5, 6):
             ctx.target_percent(self.target)
         elif step == 7 and self.latest >= 0:
             self.is_done = ctx.cancel(self.latest)
-        elif step == 8:
-            ctx.close(time_in_force="CLS")
-        elif step == 9:
-            self.latest = ctx.buy(percent=0.25, price=close + 0.5, stop_price=close)
-        elif step == 10:
-            ctx.buy(quantity=self.latest)
         if self.average[-1] > close:
             self.seen += ctx.equity - ctx.cash
         if not math.isnan(self.range[-1]):
             self.seen += self.range[-1] * ctx.position()
         older = self.average[-9 if step else -1]
         self.notes[ctx.row] = self.seen + ctx.bars.close[0] + len(ctx.bars) + older
+
+
+class OtherOrders(Strategy):
+    """The same with orders of the other kinds."""
+
+    plan = np.zeros(40, np.int64)
+    notes = np.zeros(40)
+
+    def on_start(self, ctx):
+        self.latest = -1
+
+    def on_bar(self, ctx):
+        step = self.plan[ctx.row]
+        close = ctx.bars.close[-1]
+        if step in (1, 3):
+            self.latest = ctx.buy(None, 2, price=close - 0.5, time_in_force="GTC")
+        elif step in (5, 6):
+            ctx.sell()
+        elif step == 8:
+            ctx.close(time_in_force="CLS")
+        elif step == 9:
+            self.latest = ctx.buy(percent=0.25, price=close + 0.5, stop_price=close)
+        elif step == 10:
+            ctx.buy(quantity=self.latest)
+        self.notes[ctx.row] = ctx.equity - ctx.cash + ctx.position()
 
 
 class SeveralSymbols(Strategy):
@@ -106,11 +125,11 @@ def outcome(strategy_type, plan, is_compiled, scene, rule, nyse):
     return [frame.to_csv() for frame in frames], notes.tolist()
 
 
-@pytest.mark.parametrize("strategy_type", [OneSymbol, SeveralSymbols])
+@pytest.mark.parametrize("strategy_type", [OneSymbol, OtherOrders, SeveralSymbols])
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), rule=rules, plan=st.lists(st.integers(0, 10), min_size=40, max_size=40))
 def test_compiled_is_the_same_to_the_bit(nyse, strategy_type, data, rule, plan):
-    scene = data.draw(scenes(nyse, symbols=1 if strategy_type is OneSymbol else 3))
+    scene = data.draw(scenes(nyse, symbols=3 if strategy_type is SeveralSymbols else 1))
     plain, compiled = (
         outcome(strategy_type, plan, is_compiled, scene, rule, nyse)
         for is_compiled in (False, True)
