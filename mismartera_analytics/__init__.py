@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.recording.reconciling import reconcile as reconcile
     from mismartera_analytics.recording.refresh import refresh_positions as refresh_positions
     from mismartera_analytics.reports.batch import report as report
+    from mismartera_analytics.reports.plotting import plot as plot
     from mismartera_analytics.reports.tearsheet import tear_sheet as tear_sheet
     from mismartera_analytics.reports.verifying import verify_report as verify_report
 
@@ -98,6 +99,7 @@ _HOMES = {
     "minimum_track_record_length": "performance.overfitting",
     "orders": "queries.records",
     "performance_summary": "performance.summary",
+    "plot": "reports.plotting",
     "pnl": "queries.profit",
     "positions": "queries.records",
     "probabilistic_sharpe_ratio": "performance.overfitting",

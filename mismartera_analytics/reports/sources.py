@@ -28,7 +28,7 @@ from mismartera_analytics.reports.content import (
 from mismartera_analytics.reports.lookaheads import call_for, told
 from mismartera_analytics.reports.plain import from_returns
 
-__all__ = ["Result", "content_of", "from_result"]
+__all__ = ["Result", "content_of", "from_result", "is_result", "profit_by_symbol"]
 
 _ABSENT = object()
 
@@ -136,7 +136,7 @@ def content_of(source: Any, *, stress: bool = True, lookahead: Any = None) -> Te
         return _from_account(source if isinstance(source, str) else int(source))
     if isinstance(source, (pd.Series, Returns)):
         return from_returns(source)
-    if _is_result(source):
+    if is_result(source):
         return from_result(source, stress=stress)
     raise InvalidInputError(
         f"source is a {type(source).__name__}; pass a backtest's result, the id or number of an "
@@ -192,7 +192,7 @@ def _read(text: str) -> Any:
         return text
 
 
-def _is_result(source: Any) -> TypeGuard[Result]:
+def is_result(source: Any) -> TypeGuard[Result]:
     """Whether it has what a tear sheet reads, without reading any of it.
 
     ``isinstance`` of a protocol would work out every frame of a result, and ask a mapped row that has
@@ -240,7 +240,7 @@ def from_result(result: Result, *, stress: bool = True) -> TearSheetContent:
         orders=frames.ORDERS.conform(result.orders, tz=zone),
         fills=frames.FILLS.conform(result.fills, tz=zone),
         trades=frames.TRADES.conform(result.trades, tz=zone),
-        pnl_by_symbol=_by_symbol(result),
+        pnl_by_symbol=profit_by_symbol(result),
         identity=_identity(result),
         conventions=(
             *_facts(config),
@@ -279,7 +279,7 @@ def _cash_of(fills: pd.DataFrame) -> pd.Series[float]:
     return cash - fills["commission"].fillna(0.0)
 
 
-def _by_symbol(result: Result) -> pd.Series[float]:
+def profit_by_symbol(result: Result) -> pd.Series[float]:
     """Return the cash of each symbol's fills and the value of what is left; borrowing beside them."""
     traded = _cash_of(result.fills).groupby(result.fills["symbol"]).sum()
     held = result.positions.groupby("symbol")["market_value"].sum()

@@ -71,6 +71,11 @@ def text_of(done: Any) -> str:
     return "\n".join([repr(done), done.frame.to_csv(), *files])
 
 
+def words_of(figure: Any) -> str:
+    """Return all that a figure says."""
+    return " ".join(label.get_text() for axes in figure.axes for label in axes.get_yticklabels())
+
+
 SCHWAB_ROW = "07/02/2025|Buy|ADAS|1|$5.00||-$5.00"
 
 READS: dict[str, Callable[..., Any]] = {
@@ -93,6 +98,7 @@ OF_ACCOUNTS: dict[str, Callable[[Any, Path], Any]] = {
     "import_orders": lambda account, folder: ma.import_orders(
         schwab_file(folder, SCHWAB_ROW), account=account, broker="schwab"
     ),
+    "plot": lambda account, _: words_of(ma.plot(account, "pnl_by_symbol")),
     "reconcile": lambda account, _: ma.reconcile(account),
     "record_flows": lambda account, _: ma.record_flows(paid(4.0), account=account),
     "record_orders": lambda account, _: ma.record_orders(traded("ADAS"), account=account),
