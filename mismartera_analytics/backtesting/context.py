@@ -330,7 +330,7 @@ class Context:
         )
 
     def _place(self, ticket: Ticket) -> int:
-        ticket.check(self._settings)
+        ticket.check(self._settings, held=self._simulation.holdings.item(0, ticket.symbol))
         placed = self._instant()
         session = self._market.session_at(ticket.symbol, placed)
         self._is_busy = True

@@ -92,13 +92,15 @@ class Ticket:
     take_profit: float = math.nan
     condition: int = layouts.ALWAYS
 
-    def check(self, settings: Settings) -> None:
+    def check(self, settings: Settings, *, held: float = 0.0) -> None:
         """Refuse an order that breaks a rule.
 
         Parameters
         ----------
         settings
             The rules of the run.
+        held
+            Shares of the symbol: what ends the position need not be whole, as after a split.
 
         Raises
         ------
@@ -107,7 +109,7 @@ class Ticket:
         """
         _check_name(self.order_type, "order_type", ORDER_TYPES)
         _check_name(self.time_in_force, "time_in_force", TIMES_IN_FORCE)
-        self._check_size(settings)
+        self._check_size(settings, held)
         _check_price(self.limit, "price", self.order_type, needed="LIMIT" in self.order_type)
         needs_stop = self.order_type in ("STOP", "STOP_LIMIT")
         _check_price(self.stop, "stop_price", self.order_type, needed=needs_stop)
@@ -119,7 +121,7 @@ class Ticket:
                 f"not {self.order_type}."
             )
 
-    def _check_size(self, settings: Settings) -> None:
+    def _check_size(self, settings: Settings, held: float) -> None:
         if not isinstance(self.size, (int, float)) or not math.isfinite(self.size):
             raise InvalidOrderError(f"quantity={self.size!r} must be a finite number.")
         if self.sizing == layouts.TARGET:
@@ -128,7 +130,10 @@ class Ticket:
             raise InvalidOrderError(
                 f"quantity={self.size!r} must be positive; the side says whether to buy or sell."
             )
-        if self.sizing == layouts.UNITS and settings.only_whole and self.size != int(self.size):
+        is_closing = self.side * held < 0.0 and self.size == abs(held)
+        if is_closing or self.sizing != layouts.UNITS:
+            return
+        if settings.only_whole and self.size != int(self.size):
             raise InvalidOrderError(f"quantity={self.size!r} must be whole: {settings.only_whole}.")
 
     def _check_weight(self, settings: Settings) -> None:

@@ -123,6 +123,26 @@ def test_a_short_position_pays_the_dividend_and_keeps_its_value_across_a_split(g
     assert result.equity["equity"].tolist() == [1000, 1000, 980, 980]
 
 
+class SellAll(Strategy):
+    """Buy five shares, and sell what a split has made of them."""
+
+    def on_bar(self, ctx):
+        if ctx.row == 0:
+            ctx.buy(quantity=5)
+        if ctx.row == 2:
+            ctx.sell(quantity=ctx.position())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_a_split_left_can_always_be_sold(nyse, days, compiled):
+    bars = days(FLAT, FLAT, *[(20, 20, 20, 20)] * 2)
+    split = pd.DataFrame({"symbol": ["AAA"], "action_type": "SPLIT", "ratio": 0.5,
+                          "ex_date": pd.to_datetime(["2024-01-04"])})  # fmt: skip
+    result = backtest(SellAll, bars=bars, actions=split, calendar=nyse, compile=compiled)
+    assert result.fills["quantity"].tolist() == [5.0, 2.5]
+    assert result.positions.empty
+
+
 def test_borrow_and_interest_are_charged_for_the_nights_at_the_next_sessions_first_row(go, days):
     bars = days(*[FLAT] * 5)  # Tuesday to Friday, and the Monday after
     rates = {"borrow": BorrowRate(0.36), "interest": InterestRates(credit=0.036, debit=0.09)}

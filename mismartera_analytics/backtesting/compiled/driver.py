@@ -108,7 +108,8 @@ class CompiledLoop:
         simulation = context._simulation
         for number, order in enumerate(simulation.placed[first:].copy(), start=first):
             try:
-                _ticket(order).check(context._settings)
+                held = float(simulation.holdings[0, order["symbol"]])
+                _ticket(order).check(context._settings, held=held)
             except InvalidOrderError:
                 simulation.state["orders"] = number
                 raise
