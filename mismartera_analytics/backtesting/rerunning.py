@@ -149,7 +149,7 @@ def rerun(
     _, kept = _recorded(row)
     instructions = _instructions(kept, strategy, given)
     rules = {name: from_json(value, argument=name) for name, value in kept["settings"].items()}
-    settings = Settings(**{"maintenance": None, **rules})  # older runs knew no margin calls
+    settings = Settings(**rules)
     market, source = _market(row, bars, calendar)
     result = run_on(market, instructions, settings, source=source)
     if result.digest() != kept["result"]:

@@ -41,7 +41,6 @@ __all__ = ["backtest", "bound_told", "described_run", "run_on"]
 _FREE = NoCommission()
 _UNPAID = BorrowRate()
 _WITHOUT = InterestRates()
-_BY_FINRA = Maintenance()
 _EXACT = NoSlippage()
 _UNLIMITED = Limits()
 
@@ -80,7 +79,7 @@ def backtest(
     leverage: float | None = None,
     borrow: Borrow = _UNPAID,
     interest: Interest = _WITHOUT,
-    maintenance: Maintenance | None = _BY_FINRA,
+    maintenance: Maintenance | None = None,
     delay: int = 0,
     limits: Limits = _UNLIMITED,
     calendar: CalendarLike = None,
@@ -162,9 +161,9 @@ def backtest(
         Policies of `backtesting.financing`: fees for shares sold short and interest on the balance;
         none by default.
     maintenance
-        What part of its positions a margin account must be worth at each close, 25 % of long ones and
-        30 % of short ones by default; below, a margin call closes the largest ones at the next open.
-        None knows no margin calls.
+        What part of its positions a margin account must be worth at each close; below, a margin call
+        closes the largest ones at the next open. None, the default, knows no margin calls;
+        ``Maintenance()`` of `backtesting.financing` asks for 25 % of long and 30 % of short ones.
     delay
         Bars of the run by which every order arrives late, as if it had been decided so many bars
         later; to see what a strategy loses by it.

@@ -64,7 +64,7 @@ class Settings:
     leverage: float | None = None
     borrow: Borrow = field(default_factory=BorrowRate)
     interest: Interest = field(default_factory=InterestRates)
-    maintenance: Maintenance | None = field(default_factory=Maintenance)
+    maintenance: Maintenance | None = None
     delay: int = 0
     limits: Limits = field(default_factory=Limits)
     seed: int = 0

@@ -75,7 +75,7 @@ def test_what_reduces_a_position_is_never_refused(go, days):
         1: lambda ctx: ctx.buy("AAA", 50),
         2: lambda ctx: ctx.sell("AAA", 1),
     }
-    result = go(bars, steps, maintenance=None, **MARGIN)
+    result = go(bars, steps, **MARGIN)
     assert result.orders["status"].tolist() == ["FILLED", "FILLED", "REJECTED"]
     assert result.equity["equity"].tolist() == [1000, 1000, -1000, -1000]
     assert result.ruined_at == result.equity["timestamp"].iloc[2]

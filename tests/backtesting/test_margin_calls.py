@@ -13,7 +13,7 @@ from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import InvalidInputError
 
-MARGIN = {"account_type": "margin", "cash": 1000.0}
+MARGIN = {"account_type": "margin", "cash": 1000.0, "maintenance": Maintenance()}
 REASON = "a margin call: the account's value did not keep its maintenance margin"
 
 
