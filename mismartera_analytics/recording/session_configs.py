@@ -218,7 +218,8 @@ def load_session_config(name: str, *, db_session: Session | None = None) -> dict
             return load_session_config(name, db_session=own)
     text = db_session.scalar(select(SessionConfig.config_json).where(SessionConfig.name == name))
     if text is None:
-        hint = suggestion(name, session_config_names(db_session=db_session)) or "."
+        stored = session_config_names(db_session=db_session)
+        hint = suggestion(name, stored) or f"; stored are: {', '.join(stored[:10]) or 'none'}."
         raise UnknownNameError(f"no session configuration is named {name!r}{hint}")
     return check_session_config(text)
 

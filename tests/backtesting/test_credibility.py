@@ -1,6 +1,7 @@
 """What the number of tries leaves of a Sharpe ratio: counted in the trials table, worked out again."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -136,22 +137,66 @@ def test_a_run_that_never_traded_has_no_ratio(ready_database, run):
         assert table.loc[name, "note"]
 
 
-def test_four_hundred_tries_on_noise_convince_nobody(ready_database, run):
-    """The best of 400 series without skill, logged as its family's trials."""
-    result = run(family="Noise")
-    settings = trial_record(result).settings
-    spread = 1 / math.sqrt(len(result.returns))
-    drawn = np.random.default_rng(8).normal(0.0, spread, 399)
-    records = [
-        TrialRecord({"number": k}, {}, settings, None, {"sharpe": float(value)})
-        for k, value in enumerate(drawn)
-    ]
-    log_trials("Noise", records)
-    tries = tries_of(result)
-    assert tries.count == 400
-    assert tries.luck == pytest.approx(2.97 * spread, rel=0.1)
-    table = result.credibility()
-    assert table.loc["deflated_sharpe_ratio", "value"] < 0.95
+def dice(bars, number):
+    """Be in or out by the toss of a coin, again for every bar."""
+    heads = np.random.default_rng(number).random(len(bars)) < 0.5
+    return heads, ~heads
+
+
+def noise_bars(seed, sessions):
+    """Return daily bars of a share that moves by chance alone and ends where it began."""
+    steps = np.random.default_rng(seed).normal(0.0, 0.01, len(sessions))
+    closes = 100 * np.exp(np.cumsum(steps - steps.mean()))
+    opens = np.r_[100.0, closes[:-1]]
+    prices = {
+        "open": opens,
+        "high": np.maximum(opens, closes),
+        "low": np.minimum(opens, closes),
+        "close": closes,
+    }
+    named = {"symbol": "DICE", "session": sessions.index, "timestamp": sessions["regular_open"]}
+    return pd.DataFrame({**named, **prices, "volume": 1e6}).reset_index(drop=True)
+
+
+def deflated_by_the_paper(returns, sharpes):
+    """Bailey and Lopez de Prado (2014), equations 1 and 2, a sum at a time."""
+    n, trials = len(returns), len(sharpes)
+    mean = sum(returns) / n
+    second, third, fourth = (sum((r - mean) ** k for r in returns) / n for k in (2, 3, 4))
+    sharpe = mean / math.sqrt(second * n / (n - 1))
+    skew, kurtosis = third / second**1.5, fourth / second**2
+    middle = sum(sharpes) / trials
+    spread = math.sqrt(sum((s - middle) ** 2 for s in sharpes) / (trials - 1))
+    normal, euler = NormalDist(), 0.5772156649015329
+    luck = spread * (
+        (1 - euler) * normal.inv_cdf(1 - 1 / trials)
+        + euler * normal.inv_cdf(1 - 1 / (trials * math.e))
+    )
+    error = math.sqrt((1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2) / (n - 1))
+    return normal.cdf((sharpe - luck) / error)
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_a_sweep_of_four_hundred_over_noise_convinces_nobody(ready_database, nyse):
+    sessions = nyse.sessions("2015-01-01", "2019-12-31")
+    alone, deflated, overfitted = [], [], []
+    for seed in range(3):
+        found = ma.sweep(dice, {"number": range(400)}, "DICE", bars=noise_bars(seed, sessions),
+                         calendar=nyse, family=f"dice {seed}")  # fmt: skip
+        assert (found.frame["fills"] > 400).all()
+        best = found.result(found.best())
+        table = best.credibility()["value"]
+        assert table["trials"] == 400
+        every = found.returns()
+        by_hand = deflated_by_the_paper(list(best.returns), list(every.mean() / every.std()))
+        assert table["deflated_sharpe_ratio"] == pytest.approx(by_hand, rel=1e-6)
+        alone.append(table["probabilistic_sharpe_ratio"])
+        deflated.append(table["deflated_sharpe_ratio"])
+        overfitted.append(found.overfitting(blocks=8).probability)
+    assert min(alone) > 0.9  # had it been the only try
+    assert max(deflated) < 0.95
+    assert 0.2 < np.mean(deflated) < 0.8
+    assert 0.4 < np.mean(overfitted) < 0.65
 
 
 # Where the result is shown ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -140,6 +141,30 @@ def test_the_commands_run_list_show_and_repeat(configure, capsys):
     assert "MovingAverageCross" in said("trials", "--csv")
     assert "did you mean 'first'" in said("backtest", "show", "frist", code=2)
     assert "is missing" in said("backtest", "run", "crossing", "--save", "again", code=2)
+    assert "no session configuration is named 'crosing', did you mean 'crossing'?" in said(
+        "backtest", "run", "crosing", code=2
+    )
+    assert "is named 'nosuch'; stored are: crossing." in said("backtest", "run", "nosuch", code=2)
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_a_saved_run_gives_way_only_when_told(configure, capsys):
+    configure()
+    run = ["backtest", "run", "crossing", "--save", "kept", "--owner", "ada"]
+    assert command(run) == 0
+    configure(trading_config={"max_buying_power": 40_000.0})
+    assert command(run) == 2
+    said = capsys.readouterr().err
+    assert "kept" in said
+    with ma.as_user("ada"):
+        first = saved_runs()
+        assert command([*run, "--replace"]) == 0
+        second = saved_runs()
+    assert first["name"].tolist() == second["name"].tolist() == ["kept"]
+    assert (
+        json.loads(run_details("kept").set_index(["part", "name"])["value"]["setting", "cash"])
+        == 40_000
+    )
 
 
 def test_saved_runs_are_a_frame(configure):
