@@ -21,10 +21,11 @@ class Strategy:
     `on_bar` can use numbers, NumPy arrays, functions compiled by ``numba.njit``, what `on_start` left
     in attributes (numbers, which it may change; arrays, indicators, symbols, and tuples or lists of
     them), and of its context ``bars, buy, cancel, cash, close, equity, position, row, sell, symbols,
-    target_percent``. Anything else is refused with its line, and so are the other calls (`on_fill`,
-    `on_session_open`, `on_session_close`). An attribute keeps the kind of number that it had after
-    `on_start`, and an order that breaks a rule is refused at the end of its bar. NumPy's own sums and
-    means may differ in the last bits from uncompiled ones; indicators do not.
+    target_percent``, with brackets and trailing stops. Anything else is refused with its line, and so
+    are the other calls (`on_fill`, `on_session_open`, `on_session_close`). An attribute keeps the
+    kind of number that it had after `on_start`, and an order that breaks a rule is refused at the end
+    of its bar. NumPy's own sums and means may differ in the last bits from uncompiled ones;
+    indicators do not.
 
     Parameters
     ----------

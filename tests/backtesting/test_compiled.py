@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mismartera_analytics.backtesting.context import Context
 from mismartera_analytics.backtesting.indicators import atr, sma
 from mismartera_analytics.backtesting.run import backtest
+from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import StrategyError
 from tests.backtesting.test_reference import run
@@ -70,6 +74,14 @@ class OtherOrders(Strategy):
         close = ctx.bars.close[-1]
         if step in (1, 3):
             self.latest = ctx.buy(None, 2, price=close - 0.5, time_in_force="GTC")
+        elif step == 2:
+            self.latest = ctx.buy(quantity=2, stop_loss=close - 1.5, take_profit=close + 1.0)
+        elif step == 4 and ctx.position() > 0:
+            distance = math.nan if close > 4.0 else 0.1  # two of them are refused
+            ctx.sell(quantity=1, trail=1.0, trail_percent=distance, time_in_force="GTC")
+        elif step == 7:
+            target = math.nan if close > 12.0 else 6.0  # at times below the limit, or none
+            ctx.buy(percent=0.2, price=close - 1.0, stop_loss=close / 2, take_profit=target)
         elif step in (5, 6):
             ctx.sell()
         elif step == 8:
@@ -173,11 +185,72 @@ def test_what_cannot_be_compiled_is_refused_with_its_line(nyse, days):
 
     assert "self.entry is no attribute that on_start left" in refused(Grows, bars, nyse)
 
-    class Hears(Strategy):
-        def on_fill(self, ctx, fill):
-            pass
 
-    assert "Hears.on_fill cannot be compiled" in refused(Hears, bars, nyse)
+NOT_COMPILED = (
+    "children(0)",
+    "indicator(ctx)",
+    "now",
+    "one_cancels_other(0, 1)",
+    "order('AAA', 1)",
+    "random.random()",
+    "session",
+    "working()",
+)
+COMPILED = {
+    *("bars", "buy", "cancel", "cash", "close", "equity", "position", "row", "sell", "symbols"),
+    "target_percent",
+}
+
+
+def deciding(code):
+    """Return a strategy whose `on_bar` is one line of code."""
+    found = {}
+    exec(f"def on_bar(self, ctx):\n    {code}\n", {"sma": sma}, found)
+    return type("Decides", (Strategy,), found)
+
+
+def test_every_member_of_the_context_is_compiled_or_refused_by_its_name(nyse, days):
+    context = Context(MagicMock(), MagicMock(), Settings(cash=1.0))
+    public = {name for name in dir(context) if not name.startswith("_")}
+    refused_ones = {re.match(r"\w+", code)[0] for code in NOT_COMPILED}
+    assert public == refused_ones | COMPILED
+
+    for code, name in zip(NOT_COMPILED, sorted(refused_ones), strict=True):
+        message = refused(deciding(f"ctx.{code}"), days((10, 12, 9, 11)), nyse)
+        assert f"ctx.{name} is not there in a compiled on_bar" in message
+        assert "Leave compile=True out" in message
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("ctx.buy(quantty=1)", "ctx.buy takes symbol, quantity, percent, price, stop_price"),
+        ("ctx.sell(None, 1, trial=1.0)", "ctx.sell takes symbol, quantity, percent, price"),
+        ("ctx.sell(stop_loss=9.0)", "stop_loss and take_profit mean nothing to a target weight."),
+        ("ctx.close(stop_loss=9.0)", "ctx.close takes symbol, order_type, time_in_force in a"),
+        ("ctx.target_percent(0.5, price=9.0)", "ctx.target_percent takes symbol, weight, time_in_"),
+        ("ctx.cancel(0, 1)", "ctx.cancel takes order_id in a compiled on_bar, and nothing else."),
+        ("ctx.position(quantity=1)", "ctx.position takes symbol in a compiled on_bar"),
+        ("ctx.bars.session", "bars.session is not there in a compiled on_bar; allowed are open,"),
+        ("ctx.bars.indicator(ctx)", "bars.indicator is not there in a compiled on_bar"),
+        ("sma(ctx.bars.close, 2)", "sma is a function that Numba has not compiled; decorate it"),
+        ("ctx.bars['BBB'].close", "symbol='BBB' is not in this run"),
+    ],
+)
+def test_what_a_call_cannot_take_is_told_in_words(nyse, days, code, told):
+    message = refused(deciding(code), days((10, 12, 9, 11)), nyse)
+    assert told in message
+    assert "Leave compile=True out" in message
+
+
+@pytest.mark.parametrize("name", ["on_fill", "on_session_open", "on_session_close"])
+def test_the_other_calls_are_refused_by_their_names(nyse, days, name):
+    hears = type("Hears", (Strategy,), {name: lambda self, ctx, fill=None: None})
+    message = refused(hears, days((10, 12, 9, 11)), nyse)
+    assert message == (
+        f"Hears.{name} cannot be compiled: with compile=True a strategy has on_start and on_bar "
+        f"only. Leave compile=True out."
+    )
 
 
 def test_a_number_does_not_lose_its_fraction_in_silence(nyse, days):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import linecache
 import logging
+import math
 import re
 import time
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from mismartera_analytics.backtesting.compiled.handles import (
     BUSY,
@@ -32,6 +36,8 @@ _ROOM = 1024
 _PART = 1 << 20
 _HOOKS = ("on_fill", "on_session_open", "on_session_close")
 _SENTENCE = re.compile(r"<<(.+?)>>", re.DOTALL)
+_FUNCTION = re.compile(r"Untyped (?:global|freevar) name '(\w+)'.*\n?.*<class 'function'>")
+_CALL = re.compile(r"No implementation of function Function\(<function _(\w+) at ")
 
 
 class CompiledLoop:
@@ -60,7 +66,7 @@ class CompiledLoop:
             if getattr(own, name) is not getattr(Strategy, name):
                 raise StrategyError(
                     f"{own.__name__}.{name} cannot be compiled: with compile=True a strategy has "
-                    f"on_start and on_bar only.",
+                    f"on_start and on_bar only. Leave compile=True out.",
                     strategy=strategy,
                     context=context,
                 )
@@ -106,13 +112,17 @@ class CompiledLoop:
         if first < 0:
             return
         simulation = context._simulation
-        for number, order in enumerate(simulation.placed[first:].copy(), start=first):
+        placed, number = simulation.placed.copy(), first
+        while number < len(placed):
+            order = placed[number]
+            after = number + 1 + int(order["children"])
             try:
                 held = float(simulation.holdings[0, order["symbol"]])
-                _ticket(order).check(context._settings, held=held)
+                _ticket(order, placed[number + 1 : after]).check(context._settings, held=held)
             except InvalidOrderError:
                 simulation.state["orders"] = number
                 raise
+            number = after
 
     def _is_split(self, handle: ContextHandle, row: int) -> bool:
         actions = handle.actions
@@ -132,8 +142,8 @@ class CompiledLoop:
         handle.adjust(self._context)
 
 
-def _ticket(order: Any) -> Ticket:
-    """Return what an order asked for."""
+def _ticket(order: Any, children: Any) -> Ticket:
+    """Return what an order and its bracket asked for."""
     types = {code: name for name, code in ORDER_TYPES.items()}
     times = {code: name for name, code in TIMES_IN_FORCE.items()}
     return Ticket(
@@ -145,7 +155,17 @@ def _ticket(order: Any) -> Ticket:
         time_in_force=times[int(order["tif"])],
         limit=float(order["limit"]),
         stop=float(order["stop"]),
+        trail=float(order["trail"]),
+        trail_percent=float(order["rate"]),
+        stop_loss=_level(children["stop"]),
+        take_profit=_level(children["limit"]),
     )
+
+
+def _level(prices: Any) -> float:
+    """Return the price that one of a bracket's orders has."""
+    told = prices[~np.isnan(prices)]
+    return float(told[0]) if len(told) else math.nan
 
 
 @functools.lru_cache(maxsize=64)
@@ -255,8 +275,15 @@ def _refusal(strategy: Strategy, error: Exception) -> str:
         line = int(found[-1]) if found else loc.line
         source = linecache.getline(code.co_filename, line).strip()
         where = f" at line {line}" + (f" ({source})" if source else "")
+    call, function = _CALL.search(text), _FUNCTION.search(text)
     if sentence:
         why = sentence[0]
+    elif call is not None and hasattr(Context, call[1]):
+        why = _taken_by(call[1])
+    elif function is not None:
+        why = (
+            f"{function[1]} is a function that Numba has not compiled; decorate it with numba.njit."
+        )
     else:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         told = [line for line in lines if not line.startswith(("Failed in", "During", "File"))]
@@ -265,3 +292,12 @@ def _refusal(strategy: Strategy, error: Exception) -> str:
         f"{name} cannot be compiled{where}: {why} Leave compile=True out, or use only what "
         f"Numba compiles: numbers, arrays, ctx and the indicators that on_start made."
     )
+
+
+def _taken_by(name: str) -> str:
+    """Return what a method of the context takes in compiled code."""
+    from mismartera_analytics.backtesting.compiled import ordering, reading
+
+    home = ordering if hasattr(ordering, f"_{name}") else reading
+    taken = list(inspect.signature(getattr(home, f"_{name}")).parameters)[1:]
+    return f"ctx.{name} takes {', '.join(taken)} in a compiled on_bar, and nothing else."

@@ -29,6 +29,7 @@ from mismartera_analytics.backtesting.compiled.handles import (
     StrategyHandle,
     SymbolHandle,
 )
+from mismartera_analytics.backtesting.market import FIELDS
 
 __all__ = [
     "BarsType",
@@ -95,7 +96,7 @@ class BarsType(ViewType):
         return self.members[0][1]
 
 
-class OneSymbolBarsType(ViewType):
+class OneSymbolBarsType(BarsType):
     """The bars of one symbol so far: a context and a number."""
 
 
@@ -275,6 +276,12 @@ class _Attributes(AttributeTemplate):
         if member is None and isinstance(typ, ContextType):
             hint = _AWAY.get(attr) or f"allowed are {', '.join(CONTEXT_NAMES)}"
             raise RefusalError(f"ctx.{attr} is not there in a compiled on_bar; {hint}.")
+        if member is None and isinstance(typ, BarsType):
+            hint = f"allowed are {', '.join(FIELDS)} and is_here; make indicators in on_start"
+            raise RefusalError(f"bars.{attr} is not there in a compiled on_bar; {hint}.")
+        if member is None and isinstance(typ, IndicatorType):
+            hint = "allowed are its values, values[-1] and len()"
+            raise RefusalError(f"{attr} of an indicator is not there in a compiled on_bar; {hint}.")
         return member
 
 

@@ -125,9 +125,13 @@ def _bars(ctx: Any) -> Any:
 @overload(operator.getitem)
 @bare
 def _bars_of(bars: Any, symbol: Any) -> Any:
-    if isinstance(bars, BarsType):
-        number = number_of(bars.context, symbol)
+    if not isinstance(bars, BarsType):
+        return None
+    number = number_of(bars.context, symbol)
+    if not isinstance(bars, OneSymbolBarsType):
         return lambda bars, symbol: _one_symbol(bars._context, number(bars._context, symbol))
+    if bars.context.is_single:
+        return lambda bars, symbol: bars
     return None
 
 
