@@ -105,8 +105,9 @@ def headline_of(content: TearSheetContent, *, remarks: Sequence[str] = ()) -> He
 
     record = content.returns.dropna()
     summary = performance_summary(content.returns) if len(record) else None
-    values = content.equity["equity"]
-    steps = values.diff()
+    values = content.equity.drop_duplicates("session", keep="last")["equity"]
+    began = math.nan if content.identity is None else content.identity.begin
+    steps = values.diff().fillna(values - began) if len(values) == 1 else values.diff()
     return Headline(
         currency=content.currency,
         last_session=f"{content.equity['session'].iloc[-1]:%Y-%m-%d}" if len(values) else None,

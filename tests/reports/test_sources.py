@@ -11,6 +11,7 @@ from mismartera_analytics import frames, tear_sheet
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance import tables
 from mismartera_analytics.reports.content import Ambiguity, TearSheetContent
+from mismartera_analytics.reports.headline import headline_of
 from mismartera_analytics.reports.sources import content_of
 from mismartera_analytics.reports.tearsheet import render
 
@@ -162,6 +163,8 @@ def test_minutes_are_drawn_by_time_and_returns_by_session(run, tmp_path):
     text = tear_sheet(intraday, tmp_path / "x.html").read_text("utf-8")
     assert "2 sessions" in text
     assert "2 sessions over 1 days are too few" in text
+    headline = headline_of(content_of(intraday, stress=False))
+    assert headline.day_pnl == 390.0  # of the session, not of its last minute
 
 
 def test_a_row_that_left_its_session_is_no_result(run):
