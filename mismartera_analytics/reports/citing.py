@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Citation",
+    "beside_run",
     "cite_account",
     "cite_run",
     "closes_between",
@@ -106,7 +107,7 @@ def cite_account(
 
 def cite_run(
     run: int, result: Any, saved_at: str | None, *, stress: bool,
-    benchmark: str | pd.Series[float] | None,
+    benchmark: str | pd.Series[float] | None, beside: Mapping[str, Any],
 ) -> Citation:  # fmt: skip
     """Return what a report of a saved run rests on.
 
@@ -120,6 +121,8 @@ def cite_run(
         When it was saved.
     stress, benchmark
         As in `report`.
+    beside
+        As `beside_run` gives it.
     """
     cited = {**result.data_version, "interval": str(result.config["interval"])}
     return Citation(
@@ -131,25 +134,58 @@ def cite_run(
             "bars": [cited],
             "result": result.digest(),
             "saved_at": saved_at,
+            "beside": dict(beside),
         }
     )
 
 
 def run_fingerprint(
-    run: int, saved_at: str | None, *, stress: bool, benchmark: str | pd.Series[float] | None
-) -> str:
+    run: int, saved_at: str | None, *, stress: bool, benchmark: str | pd.Series[float] | None,
+    beside: Mapping[str, Any],
+) -> str:  # fmt: skip
     """Return the `fingerprint` of a saved run's report, before the run is run again."""
     parameters = {"run": run, "stress": stress, "benchmark": _named(benchmark)}
     return fingerprint(
-        {"kind": "run", "parameters": parameters, "library": __version__, "saved_at": saved_at}
-    )
+        {"kind": "run", "parameters": parameters, "library": __version__, "saved_at": saved_at,
+         "beside": dict(beside)}
+    )  # fmt: skip
+
+
+def beside_run(run: int, benchmark: str | pd.Series[float] | None) -> dict[str, Any]:
+    """Return what a saved run's report shows beside the run: its family's trials, the benchmark.
+
+    Parameters
+    ----------
+    run
+        Its id.
+    benchmark
+        As in `report`.
+    """
+    from mismartera_analytics.backtesting.saved_runs import run_details
+    from mismartera_analytics.backtesting.trial_log import trials
+    from mismartera_analytics.reports.benchmarks import benchmark_of
+
+    told = run_details(run)
+    settings = told[told["part"] == "setting"].set_index("name")["value"]
+    named = [text for text in settings.reindex(["family", "strategy"]).dropna() if text != "null"]
+    known = benchmark_of(benchmark)
+    return {
+        "trials": len(trials(named[0])) if named else 0,
+        "benchmark": None if known is None else _digest_of(known),
+    }
+
+
+def _digest_of(returns: pd.Series[float]) -> str:
+    """Return a digest of labels and values; what only adjusting prices anew rounds is the same."""
+    sha = hashlib.sha256(returns.index.to_numpy().astype("datetime64[D]").tobytes())
+    sha.update((np.round(returns.to_numpy(np.float64), DIGITS) + 0.0).tobytes())
+    return sha.hexdigest()[:DIGITS]
 
 
 def _named(benchmark: str | pd.Series[float] | None) -> str | None:
     if benchmark is None or isinstance(benchmark, str):
         return benchmark
-    values = benchmark.to_numpy(np.float64).tobytes()
-    return f"{benchmark.name} (given returns, digest {hashlib.sha256(values).hexdigest()[:DIGITS]})"
+    return f"{benchmark.name} (given returns, digest {_digest_of(benchmark)})"
 
 
 def symbols_of(rows: Mapping[str, list[Row]], others: Iterable[str] = ()) -> list[str]:
@@ -206,12 +242,13 @@ def closes_between(symbols: Iterable[str], start: dt.date | None, end: str | Non
     symbols
         Those without bars are left out.
     start, end
-        Labels, both included; without an end to the last bar.
+        Labels, both included; without an end to the last bar. There are none before the start.
     """
     from mismartera_analytics.recording.marks import closes_of
 
     last = None if end is None else dt.date.fromisoformat(end)
-    return closes_of(symbols if start is not None else (), start, last)
+    is_empty = start is None or (last is not None and last < start)
+    return closes_of((), None, None) if is_empty else closes_of(symbols, start, last)
 
 
 def digests_of(closes: pd.DataFrame) -> dict[str, dict[str, str]]:
@@ -234,6 +271,6 @@ def digests_of(closes: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 def fingerprint(cites: Mapping[str, Any]) -> str:
     """Return a digest of all that decides what a report shows: equal ones need not be made again."""
-    names = ("kind", "parameters", "library", "rows", "closes", "saved_at")
+    names = ("kind", "parameters", "library", "rows", "closes", "saved_at", "beside")
     text = json.dumps({name: cites.get(name) for name in names}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

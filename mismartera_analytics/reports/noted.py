@@ -63,7 +63,8 @@ def noted_account(source: Any, benchmark: Any) -> Noted | None:
         As in `tear_sheet`.
     """
     from mismartera_analytics.queries.records import accounts
-    from mismartera_analytics.reports.accounts import content_of_record, read_account
+    from mismartera_analytics.reports.accounts import read_account
+    from mismartera_analytics.reports.sources import from_record
 
     if isinstance(source, bool) or not isinstance(source, (int, np.integer, str)):
         return None
@@ -73,6 +74,6 @@ def noted_account(source: Any, benchmark: Any) -> Noted | None:
     cited: str | pd.Series[float] | None = given
     citation = cite_account(int(found.iloc[0]), start=None, end=None, benchmark=cited)
     record = read_account(account)
-    content = content_of_record(record)
+    content = from_record(record)
     headline = headline_of_account(record, content)
     return Noted(record.account_id, record.name, content, headline, citation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from mismartera_analytics import auth, config
 from mismartera_analytics.errors import MismarteraError
 from mismartera_analytics.reports.citing import (
     Citation,
+    beside_run,
     cite_account,
     cite_run,
     fingerprint,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Request", "Setup", "failed", "make"]
 
 Format = Literal["html", "pdf"]
+_ALONE = threading.Lock()
+"""Settings and warnings belong to a process, which therefore makes one report at a time."""
 
 
 @dataclass(frozen=True)
@@ -129,17 +133,18 @@ def make(setup: Setup, request: Request) -> Outcome:
     request
         What to make.
     """
-    began = time.perf_counter()
-    _settle(setup)
-    try:
-        if setup.user_id is None:
-            made = _made(setup, request)
-        else:
-            with auth.as_user(setup.user_id):
+    with _ALONE:
+        began = time.perf_counter()
+        _settle(setup)
+        try:
+            if setup.user_id is None:
                 made = _made(setup, request)
-    except Exception as error:  # noqa: BLE001 - one report's error is not the others'
-        return failed(request, _sentence(error), seconds=time.perf_counter() - began)
-    return replace(made, seconds=time.perf_counter() - began)
+            else:
+                with auth.as_user(setup.user_id):
+                    made = _made(setup, request)
+        except Exception as error:  # noqa: BLE001 - one report's error is not the others'
+            return failed(request, _sentence(error), seconds=time.perf_counter() - began)
+        return replace(made, seconds=time.perf_counter() - began)
 
 
 def _settle(setup: Setup) -> None:
@@ -180,7 +185,8 @@ _WRITERS = {"html": _html, "pdf": _pdf}
 
 
 def _account(setup: Setup, request: Request) -> Outcome:
-    from mismartera_analytics.reports.accounts import content_of_record, read_account
+    from mismartera_analytics.reports.accounts import read_account
+    from mismartera_analytics.reports.sources import from_record
 
     citation = cite_account(
         request.number, start=setup.start, end=setup.end, benchmark=setup.benchmark
@@ -190,7 +196,7 @@ def _account(setup: Setup, request: Request) -> Outcome:
         told = Headline.from_json(request.known["headline"])
         return Outcome(request, headline=replace(told, breaks=(*told.unbalanced, *breaks)))
     record = read_account(request.number, start=setup.start, end=setup.end)
-    content = content_of_record(record)
+    content = from_record(record)
     headline = headline_of_account(record, content, breaks=breaks)
     files = _files(setup, content)
     return Outcome(request, files, headline, citation=citation)
@@ -200,7 +206,8 @@ def _run(setup: Setup, request: Request) -> Outcome:
     from mismartera_analytics.backtesting.rerunning import rerun
     from mismartera_analytics.reports.sources import content_of
 
-    how: Any = {"stress": setup.stress, "benchmark": setup.benchmark}
+    beside = beside_run(request.number, setup.benchmark)
+    how: Any = {"stress": setup.stress, "benchmark": setup.benchmark, "beside": beside}
     now = run_fingerprint(request.number, request.saved_at, **how)
     if request.known is not None and fingerprint(request.known) == now:
         return Outcome(request, headline=Headline.from_json(request.known["headline"]))

@@ -15,7 +15,11 @@ from mismartera_analytics import frames
 from mismartera_analytics.backtesting.page import PEEKING
 from mismartera_analytics.errors import InvalidInputError, MismarteraError
 from mismartera_analytics.performance.returns import Returns
-from mismartera_analytics.reports.accounts import content_of_record, read_account
+from mismartera_analytics.reports.accounts import (
+    AccountRecord,
+    content_of_record,
+    read_account,
+)
 from mismartera_analytics.reports.content import (
     Ambiguity,
     Fact,
@@ -28,7 +32,7 @@ from mismartera_analytics.reports.content import (
 from mismartera_analytics.reports.lookaheads import call_for, told
 from mismartera_analytics.reports.plain import from_returns
 
-__all__ = ["Result", "content_of", "from_result", "is_result", "profit_by_symbol"]
+__all__ = ["Result", "content_of", "from_record", "from_result", "is_result", "profit_by_symbol"]
 
 _ABSENT = object()
 
@@ -133,7 +137,7 @@ def content_of(source: Any, *, stress: bool = True, lookahead: Any = None) -> Te
     if isinstance(source, TearSheetContent):
         return source
     if isinstance(source, (int, np.integer, str)) and not isinstance(source, bool):
-        return _from_account(source if isinstance(source, str) else int(source))
+        return from_record(read_account(source if isinstance(source, str) else int(source)))
     if isinstance(source, (pd.Series, Returns)):
         return from_returns(source)
     if is_result(source):
@@ -144,12 +148,11 @@ def content_of(source: Any, *, stress: bool = True, lookahead: Any = None) -> Te
     )
 
 
-def _from_account(account: int | str) -> TearSheetContent:
-    """Return the content of an account; that of a saved backtest says how the run was made."""
+def from_record(record: AccountRecord) -> TearSheetContent:
+    """Return the content of what was read of an account; a saved backtest's says how it was made."""
     from mismartera_analytics.backtesting.saved_runs import saved_runs
     from mismartera_analytics.backtesting.saving import BROKER
 
-    record = read_account(account)
     content = content_of_record(record)
     if record.broker != BROKER:
         return content

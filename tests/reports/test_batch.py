@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import threading
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +19,7 @@ import pandas as pd
 import pytest
 
 import mismartera_analytics as ma
-from mismartera_analytics import frames
+from mismartera_analytics import config, frames
 from mismartera_analytics.cli.application import run as command
 from mismartera_analytics.errors import (
     BarsNotFoundError,
@@ -27,6 +31,7 @@ from mismartera_analytics.models import Order, Position
 from mismartera_analytics.models.database import session_scope
 from mismartera_analytics.recording.accounts import create_account
 from mismartera_analytics.reports import outcomes, workers
+from mismartera_analytics.reports.requests import requests_of
 from tests.world import Books, books, prices, record_cash, record_trades, when
 
 __all__ = ["books", "prices"]
@@ -75,6 +80,29 @@ class Links(HTMLParser):
 
 def pages(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+@SQLITE
+def test_threads_of_one_process_do_not_share_remarks(
+    world: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_inside = threading.Barrier(2)
+    real = outcomes._account
+
+    def remarking(setup: outcomes.Setup, request: outcomes.Request) -> outcomes.Outcome:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_inside.wait(timeout=0.3)
+        made = real(setup, request)
+        warnings.warn(f"about {request.user}", stacklevel=1)
+        return made
+
+    monkeypatch.setattr(outcomes, "_account", remarking)
+    monkeypatch.setitem(outcomes._WRITERS, "html", lambda outline: outline.title.encode())
+    setup = outcomes.Setup(config.settings().model_dump(), None, ("html",))
+    requests = requests_of(None, None, user=None)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda request: outcomes.make(setup, request), requests))
+    assert [one.headline.remarks for one in made] == [("about ada",), ("about bob",)]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
