@@ -82,15 +82,18 @@ def row_differences(
         The instant up to which the report's records go.
     """
     orders = {row["id"]: row for table in (now, recorded) for row in table.get("order", [])}
+    there = {row["id"] for row in now.get("order", [])}
     found: list[Difference] = []
     for kind in ("order", "fill", "flow", "action"):
         was = {_key(row, kind): row for row in recorded.get(kind, [])}
         is_now = {_key(row, kind): row for row in now.get(kind, [])}
-        for key in was.keys() & is_now.keys():
+        for key in sorted(was.keys() & is_now.keys()):
             found += _changed(kind, was[key], is_now[key], orders, until)
-        gone = [was[key] for key in sorted(was.keys() - is_now.keys(), key=str)]
-        new = [is_now[key] for key in sorted(is_now.keys() - was.keys(), key=str)]
-        gone, new = _unmatched(gone, new)
+            if kind == "fill":
+                found += _moved(was[key], is_now[key], orders, there)
+        gone = [was[key] for key in sorted(was.keys() - is_now.keys())]
+        new = [is_now[key] for key in sorted(is_now.keys() - was.keys())]
+        gone, new = _unmatched(gone, new, orders)
         found += [_lost(kind, row, orders) for row in gone]
         found += [_added(kind, row, orders) for row in new if not _is_later(row, kind, until)]
     return found
@@ -111,6 +114,17 @@ def _changed(
     name = _named(kind, now, orders)
     for column in columns:
         yield changed(kind, name, column, was[column], now.get(column))
+
+
+def _moved(
+    was: Mapping[str, Any], now: Mapping[str, Any], orders: Any, there: set[Any]
+) -> Iterator[Difference]:
+    """Say that a fill is another order's now; one whose order was written anew moved with it."""
+    if was["order_id"] != now["order_id"] and was["order_id"] in there:
+        name = _named("fill", was, orders)
+        text = f"{name}: it belongs to order {now['order_id']} now"
+        was_of, is_of = f"{was['order_id']}", f"{now['order_id']}"
+        yield Difference("fill", name, "order_id", was_of, is_of, None, text)
 
 
 def _is_carried_on(
@@ -138,12 +152,14 @@ def _is_later(row: Mapping[str, Any], kind: str, until: dt.datetime) -> bool:
 
 
 def _unmatched(
-    gone: list[dict[str, Any]], new: list[dict[str, Any]]
+    gone: list[dict[str, Any]], new: list[dict[str, Any]], orders: Mapping[Any, Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Leave out rows that were written anew with other ids and are the same in everything else."""
 
     def content(row: Mapping[str, Any]) -> str:
-        return json.dumps({name: row[name] for name in row if name not in _KEYS}, sort_keys=True)
+        of = orders.get(row.get("order_id"))
+        told = {name: row[name] for name in row if name not in _KEYS}
+        return json.dumps([told, None if of is None else _order(of)], sort_keys=True)
 
     same = Counter(map(content, gone)) & Counter(map(content, new))
     rest = []

@@ -205,6 +205,8 @@ def _of_account(cites: Mapping[str, Any]) -> list[Difference]:
         ]
         if any(one not in found for one in differing):
             return found  # of a session that was still running: its figures were of another instant
+    if last is None:
+        return found  # no session was shown, and those that came since are news
     return found + _figures(cites, _account_headline(account, parameters["start"], last), found)
 
 
@@ -226,6 +228,8 @@ def _closes(symbols: list[str], first: dt.date | None, last: str | None) -> pd.D
     if first is None or last is None:
         return None
     end = dt.date.fromisoformat(last)
+    if end < first:
+        return None
     closes = closes_of(symbols, first, end)
     closes.attrs["range"] = (first, end)
     return closes

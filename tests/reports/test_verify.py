@@ -22,6 +22,7 @@ from mismartera_analytics.market_data.places import place_of
 from mismartera_analytics.market_data.store import BarStore
 from mismartera_analytics.models import CashFlow, Fill, Order, Report, ReportRows
 from mismartera_analytics.models.database import session_scope
+from mismartera_analytics.recording.accounts import create_account
 from mismartera_analytics.reports import outcomes
 from tests.world import Books, books, prices, record_cash, record_trades, when
 
@@ -183,6 +184,45 @@ def test_rows_written_anew_with_other_ids_are_the_same(world: Books, written: Pa
 
 
 @SQLITE
+def test_a_fill_that_another_order_owns_now_is_named(
+    world: Books, prices: Callable[..., None], tmp_path: Path
+) -> None:
+    prices("OTHR", "2025-07-01", CLOSES)
+    record_trades(world.ada, ("2025-07-02 10:00", "OTHR", 10, 100.0))
+    with session_scope() as db_session:
+        orders = db_session.scalars(select(Order).order_by(Order.id)).all()
+        first, other = orders[0].id, orders[-1].id
+        db_session.add(Fill(order_id=first, quantity=10.0, price=100.0,
+                            filled_at=when("2025-07-01 10:00")))  # fmt: skip
+    done = ma.report(world.ada, tmp_path)
+    path = done.folder / done.frame["files"][0]
+    assert ma.verify_report(path).agrees
+    with session_scope() as db_session:
+        db_session.scalars(select(Fill)).one().order_id = other
+    assert any(text.endswith(f"it belongs to order {other} now") for text in told(path))
+    with session_scope() as db_session:
+        fill = db_session.scalars(select(Fill)).one()
+        db_session.delete(fill)
+        db_session.add(Fill(id=fill.id + 1, order_id=other, quantity=10.0, price=100.0,
+                            filled_at=when("2025-07-01 10:00")))  # fmt: skip
+    assert any("it was deleted since" in text for text in told(path))
+
+
+@SQLITE
+def test_nothing_yet_is_a_report_and_the_first_deposit_is_news(
+    world: Books, tmp_path: Path
+) -> None:
+    before = ma.report(world.ada, tmp_path, end="2025-06-02").frame
+    assert before["status"].tolist() == ["written"], before["error"][0]
+    assert ma.verify_report(tmp_path / before["files"][0]).agrees
+    account = create_account("ada", "schwab", account_number="new", account_type="cash")
+    done = ma.report(account, tmp_path)
+    later = str(pd.Timestamp.now(tz="America/New_York").date() + pd.Timedelta(days=1))
+    record_cash(account, (f"{later} 09:00", "DEPOSIT", 500.0))
+    assert ma.verify_report(done.folder / done.frame["files"][0]).agrees
+
+
+@SQLITE
 def test_the_file_itself(world: Books, written: Path, tmp_path: Path) -> None:
     moved = tmp_path / "sent around.html"
     moved.write_bytes(written.read_bytes())
@@ -271,6 +311,9 @@ def test_a_saved_run(demo_data: Path, tmp_path: Path) -> None:
     row: Any = done.frame.iloc[0]
     assert (row["kind"], row["status"]) == ("run", "written")
     assert row["total_return"] == pytest.approx(result.metrics.loc["total_return", "value"])
+    page = ma.tear_sheet(int(row["account_id"]), tmp_path / "account.html").read_text()
+    assert "Saved backtest" in page
+    assert "From the records of a saved run" in page
     path = done.folder / row["files"]
     assert re.fullmatch(r"run-\d+-cross-i\.html", path.name)
     assert ma.verify_report(path).agrees
@@ -281,3 +324,25 @@ def test_a_saved_run(demo_data: Path, tmp_path: Path) -> None:
     found = ma.verify_report(path).differences
     assert found["name"].tolist() == ["bar AAPL 2010-06-01"]
     assert found["difference"][0] == pytest.approx(-0.5)
+
+
+def test_a_saved_runs_report_is_made_anew_for_another_benchmark_or_more_trials(
+    demo_data: Path, tmp_path: Path
+) -> None:
+    def statuses(benchmark: Any = "IBM") -> list[str]:
+        done = ma.report(
+            runs="cross", out=tmp_path, stress=False, benchmark=benchmark, unchanged="skip"
+        )
+        return done.frame["status"].tolist()
+
+    period = "AAPL", "2010-01-04", "2010-12-31"
+    ma.backtest(MovingAverageCross(fast=20), *period).save("cross", user="demo")
+    assert (statuses(), statuses()) == (["written"], ["unchanged"])
+    bar = ma.bars("IBM", "1d", "2010-06-01", "2010-06-01")
+    BarStore().write(bar.assign(close=bar["low"]), "1d")
+    assert (statuses(), statuses()) == (["written"], ["unchanged"])
+    ma.backtest(MovingAverageCross(fast=9), *period)
+    assert (statuses(), statuses()) == (["written"], ["unchanged"])
+    given = ma.bars("IBM").set_index("session")["close"].pct_change().dropna()
+    shifted = pd.Series(given.to_numpy()[:-1], given.index[1:])
+    assert (statuses(given[1:]), statuses(shifted)) == (["written"], ["written"])
