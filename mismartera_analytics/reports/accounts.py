@@ -152,6 +152,7 @@ def content_of_record(record: AccountRecord) -> TearSheetContent:
         fills=record.fills,
         trades=record.trades,
         pnl_by_symbol=record.rows.groupby("symbol")["total"].sum(skipna=False),
+        flows=sessions["flows"],
         identity=_identity(sessions),
         conventions=(
             Fact("Sources", "recorded orders, fills and cash flows"),

@@ -152,6 +152,8 @@ class TearSheetContent:
         Realised and open profit or loss [currency] by symbol, fees taken off.
     benchmark
         Simple returns [1] labelled by session; its name is shown.
+    flows
+        Of an account: money that came in, and left where negative, by session [currency].
     identity
         The accounting identity of the whole record, where it can be checked.
     conventions
@@ -180,6 +182,7 @@ class TearSheetContent:
     trades: pd.DataFrame = field(default_factory=frames.TRADES.empty)
     pnl_by_symbol: pd.Series[float] = field(default_factory=lambda: pd.Series(dtype="float64"))
     benchmark: pd.Series[float] | None = None
+    flows: pd.Series[float] | None = None
     identity: Identity | None = None
     conventions: tuple[Fact, ...] = ()
     notices: tuple[Notice, ...] = ()

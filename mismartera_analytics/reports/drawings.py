@@ -61,6 +61,8 @@ def value_drawing(content: TearSheetContent) -> Section | None:
         if content.kind != "returns"
         else "What 100 at the start became; below, the distance to the highest value so far."
     )
+    if benchmark is not None and content.flows is not None and content.flows.any():
+        caption += " The benchmark gets the same deposits and withdrawals on the same sessions."
     hover = hover_of(last["session"], series)
     drawing = Drawing("equity", caption, make, (4.9, 4.2), hover)
     title = "Value and drawdown" if content.kind != "returns" else "Growth and drawdown"
@@ -187,8 +189,26 @@ def _rounded(values: Series, decimals: int) -> list[float | None]:
 
 
 def _benchmark_value(content: TearSheetContent) -> pd.Series[float] | None:
-    """Return what the account's first money would have become in the benchmark."""
+    """Return what the same money would have become in the benchmark.
+
+    As in the account's returns, what came in earns its session's return, and what left had earned it.
+    """
     if content.benchmark is None or not content.benchmark.notna().any():
         return None
-    start = content.identity.begin if content.identity else float(content.equity["equity"].iloc[0])
-    return (start or float(content.equity["equity"].iloc[0])) * tables.growth(content.benchmark)
+    growth = tables.growth(content.benchmark)
+    before = growth.shift(fill_value=1.0)
+    flows = pd.Series(0.0, growth.index)
+    if content.flows is not None:
+        flows = content.flows.reindex(growth.index).fillna(0.0)
+    units = flows.clip(lower=0.0) / before + flows.clip(upper=0.0) / growth
+    held = _begin(content) + units.where(growth > 0.0, 0.0).cumsum()
+    value: pd.Series[float] = (growth * held).rename(str(content.benchmark.name))
+    return value
+
+
+def _begin(content: TearSheetContent) -> float:
+    """Return the value before the first session."""
+    if content.identity is not None and np.isfinite(content.identity.begin):
+        return content.identity.begin
+    first, made = float(content.equity["equity"].iloc[0]), content.returns.iloc[:1].sum()
+    return first / (1.0 + float(made)) if made > -1.0 else first

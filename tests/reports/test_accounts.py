@@ -1,5 +1,8 @@
 """Reports of recorded accounts: real records in a database, marked by real bars."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +16,8 @@ from mismartera_analytics.recording.accounts import create_account
 from mismartera_analytics.recording.flows import record_flows
 from mismartera_analytics.recording.orders import record_orders
 from mismartera_analytics.reports.accounts import from_account
+from mismartera_analytics.reports.drawings import value_drawing
+from mismartera_analytics.reports.sources import content_of
 
 ZONE = "America/New_York"
 CLOSES = {"AAPL": [200.0, 202.0, 199.0, 205.0, 204.0], "IBM": [280.0, 281.0, 285.0, 284.0, 290.0]}
@@ -160,3 +165,21 @@ def test_a_price_that_lacks_is_said(account, tmp_path):
     assert np.isnan(content.pnl_by_symbol["GONE"])
     assert np.isfinite(content.pnl_by_symbol["AAPL"])
     assert "has no price" in tear_sheet(account, tmp_path / "a.html").read_text("utf-8")
+
+
+def test_the_benchmark_gets_the_same_money(account):
+    trade(account)
+    content = from_account(account)
+    benchmark = content.returns.rename("itself")  # what earns the same is worth the same
+    drawn = value_drawing(replace(content, benchmark=benchmark))
+    assert drawn is not None
+    shown = {line["name"]: line["values"] for line in json.loads(drawn.blocks[0].hover)["series"]}
+    assert shown["itself"] == pytest.approx(shown["value"], abs=0.01)
+    assert "same deposits and withdrawals" in drawn.blocks[0].caption
+
+
+def test_returns_and_their_benchmark_start_from_the_same(account):
+    days = pd.DatetimeIndex(["2025-07-01", "2025-07-02"])
+    content = content_of(pd.Series([0.5, 0.1], index=days))
+    drawn = value_drawing(replace(content, benchmark=pd.Series([0.0, 0.1], index=days, name="b")))
+    assert json.loads(drawn.blocks[0].hover)["series"][1]["values"] == [100.0, 110.0]
