@@ -11,6 +11,8 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 MOST_LINES = 12
+STATED = {"06_sweeps_walk_forward_and_not_fooling_yourself": {'len(ma.trials("Mov': "37"}}
+"""What the text says of a cell's output, by the beginning of the cell."""
 
 
 def code_cells(path: Path) -> list[nbformat.NotebookNode]:
@@ -69,3 +71,6 @@ def test_runs_from_a_clean_kernel(path, demo_data, monkeypatch):
     for cell in notebook.cells:
         if cell.cell_type == "code" and not cell.source.startswith(("import ", "%load_ext")):
             assert cell.outputs or "parameters" in cell.metadata.get("tags", ()), cell.id
+    for start, text in STATED.get(path.stem, {}).items():
+        (shown,) = [cell for cell in notebook.cells if cell.source.startswith(start)]
+        assert shown.outputs[0]["data"]["text/plain"] == text
