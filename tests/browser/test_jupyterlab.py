@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from mismartera_analytics.kernels.compiling import cache_folder
+
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +50,7 @@ def address(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
     own = {"HOME": folder, "MISMARTERA_HOME": folder / "home", "PYTHONPATH": ROOT,
+           "NUMBA_CACHE_DIR": cache_folder().parents[2],  # with another HOME all would be compiled
            "IPYTHONDIR": folder / "ipython", "JUPYTER_CONFIG_DIR": folder / "config",
            "JUPYTER_DATA_DIR": folder / "data", "JUPYTER_RUNTIME_DIR": folder / "runtime",
            "JUPYTERLAB_SETTINGS_DIR": folder / "settings",
