@@ -323,6 +323,8 @@ def _symbol_bars(
     names = [shortened(name, 14) for name in pnl.index]
     bars = axes.barh(np.arange(len(names)), pnl.to_numpy(), color=paint, height=0.62)
     axes.set_yticks(np.arange(len(names)), names)
+    spare = max(3 - len(names), 0) / 2  # one bar or two are no thicker than three
+    axes.set_ylim(-0.5 - spare, len(names) - 0.5 + spare)
     decimals = 2 if float(pnl.abs().max()) < 100 else 0
     labels = [amount(float(value), decimals=decimals, signed="all") for value in pnl]
     axes.bar_label(bars, labels, padding=4, fontsize=9, color=colours.ink)

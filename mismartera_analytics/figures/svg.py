@@ -67,7 +67,11 @@ def inline_svg(figure: Figure, *, name: str, description: str) -> str:
     )
     text = _FONT.sub(lambda match: f"font-size:{match[2]}px;font-weight:{match[1] or 400}", text)
     box = re.search(r'viewBox="([^"]+)"', text)
-    head = f'<svg role="img" aria-label="{escape(description)}" viewBox="{box[1] if box else ""}">'
+    # Spaces that set words apart stay, as they do in a picture.
+    head = (
+        f'<svg role="img" aria-label="{escape(description)}" viewBox="{box[1] if box else ""}" '
+        'style="white-space:pre">'
+    )
     text = head + text[text.index(">") + 1 :]
     return re.sub(r">\s+<", "><", text).strip()
 

@@ -82,7 +82,7 @@ def session(day: TradingSession, *, scheme: Scheme) -> str:
     remark = _remark(day)
     return page(
         f"{day.exchange}, {day.date:%A %Y-%m-%d}",
-        notice(remark.capitalize()) if remark else "",
+        notice(remark[:1].upper() + remark[1:]) if remark else "",
         f'<div class="ma-day">{strip}</div>',
         '<table><thead><tr><th class="ma-text">phase</th><th>from</th><th>to</th><th>from, UTC</th>'
         f"<th>to, UTC</th></tr></thead><tbody>{rows}</tbody></table>",

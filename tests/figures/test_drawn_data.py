@@ -96,6 +96,17 @@ def test_profit_by_symbol(theme):
         assert to_hex(bar.get_facecolor()) == expected
 
 
+def test_few_symbols_have_bars_no_thicker_than_three():
+    def thickness(count: int) -> float:
+        pnl = pd.Series({f"S{k}": 1.0 for k in range(count)})
+        axes = figures.pnl_by_symbol(pnl).axes[0]
+        low, high = axes.get_ylim()
+        return axes.patches[0].get_height() / (high - low)
+
+    assert thickness(1) <= 0.62 / 3
+    assert thickness(2) == pytest.approx(thickness(1))
+
+
 def test_many_symbols_add_up():
     pnl = pd.Series({f"S{k:02}": (-1.5) ** (k % 7) * k for k in range(50)})
     axes = figures.pnl_by_symbol(pnl, top=10).axes[0]

@@ -70,7 +70,7 @@ def test_calendars_sessions_explanations_and_audits(shell, demo_data):
     assert "America/New_York" in html_of(shell, nyse)
     told = html_of(shell, nyse.session("2025-11-28"))
     assert "Friday 2025-11-28" in told
-    assert "loses early" in told
+    assert "Closes early, Day after Thanksgiving" in told
     assert "11-28 18:00" in told  # 13:00 in New York
     cell = ma.explain("pnl", account=1, session="2012-12-31", column="total")
     assert cell.title in html_of(shell, cell)
