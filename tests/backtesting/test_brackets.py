@@ -59,6 +59,14 @@ def test_a_bracket_in_the_bar_of_an_entry_inside_it(nyse, days, bar, exits):
         assert result.ambiguity().fill_ids == ((1,) if expected is None else (2,))
 
 
+@pytest.mark.parametrize("level", [{"stop_loss": 11.0}, {"take_profit": 9.0}])
+def test_a_market_order_filled_beyond_its_own_bracket_ends_at_once(nyse, days, level):
+    bars = days(FLAT, (10.0, 10.5, 9.5, 10.25))
+    result, fills = fills_of(nyse, bars, level)
+    assert fills == [10.0, 10.0]
+    assert result.fills["filled_at"].nunique() == 1
+
+
 def test_a_bracket_from_the_next_bar_on(nyse, days):
     bars = days(FLAT, (10.0, 12.5, 8.5, 10.0), (10.0, 12.5, 9.5, 10.0))
     _, fills = fills_of(nyse, bars, BRACKET, bracket_from="next_bar")

@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import update
 
 import mismartera_analytics as ma
+from mismartera_analytics.backtesting import loop
+from mismartera_analytics.backtesting.compiled import driver
 from mismartera_analytics.backtesting.costs import CommissionTerms, PerShare
 from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.rebuilding import from_json, to_json
@@ -167,6 +169,29 @@ def test_a_strategy_of_a_notebook_is_passed_again(records):
     assert same(ma.rerun("cell", strategy=of_cell()(share=0.1)), first)
     with pytest.raises(NotReproducibleError, match="has changed"):
         ma.rerun("cell", strategy=of_cell(CELL.replace("== 0", "<= 0")))
+
+
+def test_a_compiled_run_is_compiled_again(records, monkeypatch):
+    asked = []
+
+    class Loop:
+        """Stands in for the compiled loop, whose answers are the same."""
+
+        def __init__(self, strategy, context, _):
+            self._plain = loop._Loop(strategy, context)
+
+        def run(self, last):
+            asked.append(last)
+            self._plain.run(last)
+
+    monkeypatch.setattr(driver, "CompiledLoop", Loop)
+    first = ma.backtest(MovingAverageCross, "AAPL", "2004-01-02", compile=True)
+    first.save("compiled", user="ada")
+    assert same(ma.rerun("compiled"), first)
+    assert len(asked) == 2
+    ma.backtest(MovingAverageCross, "AAPL", "2004-01-02").save("plain", user="ada")
+    ma.rerun("plain")
+    assert len(asked) == 2
 
 
 def test_a_strategy_of_a_module_in_the_home(records, home: Path):

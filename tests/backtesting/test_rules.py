@@ -231,6 +231,22 @@ def test_in_a_rebalance_sells_go_first_and_buys_shrink_by_one_factor(nyse, days)
     assert result.equity["cash"].iloc[-1] == pytest.approx(0, abs=1e-9)
 
 
+def test_dust_of_cash_buys_nothing_in_a_rebalance(nyse, days):
+    odd = (7.0, 7.5, 6.5, 7.0)
+    bars = pd.concat(
+        [days(odd, odd, None, symbol="AAA"), days(odd, odd, odd, symbol="BBB")], ignore_index=True
+    )
+    index = pd.DatetimeIndex(bars["session"].iloc[[0, 1]])
+    weights = pd.DataFrame({"AAA": [1.0, 0.5], "BBB": [0.0, 0.5]}, index=index)
+    options = {"weights": weights, "calendar": nyse, "fractional": True, "partial_on_cash": True}
+    sums = [1000.0 + k / 7 for k in range(40)]
+    results = [backtest(bars=bars, cash=cash, **options) for cash in sums]
+    left = [result.equity["cash"].iloc[1] for result in results]
+    assert any(0.0 < cash < 1e-9 for cash in left)  # what a division leaves
+    for result in results:
+        assert result.fills["symbol"].tolist() == ["AAA"]  # its sale waits for a bar
+
+
 @pytest.mark.parametrize(
     ("slippage", "bought", "sold"),
     [(BasisPoints(100), 10.1, 9.9), (HalfSpread(0.5), 10.25, 9.75)],

@@ -71,6 +71,34 @@ def test_a_saved_run_reads_like_any_account(result):
     assert by_session["dividends"].sum() == pytest.approx(result.dividends)
 
 
+def test_each_part_of_an_order_is_saved(result):
+    asked = pd.DataFrame(
+        {
+            "placed_at": pd.to_datetime(["2004-01-05 21:00", "2004-01-12 21:00"], utc=True),
+            "symbol": "AAPL",
+            "side": "BUY",
+            "quantity": [30_000, 900_000],
+            "time_in_force": ["GTC", "DAY"],
+        }
+    )
+    parts = backtest(
+        None, ["AAPL"], "2004-01-02", "2004-02-27", orders=asked, cash=1e9, volume_limit=0.001,
+    )  # fmt: skip
+    account = parts.save("parts", user="ada")
+    with auth.as_user("ada"):
+        saved, pieces = orders(account=account), fills(account=account)
+        worth = pnl(account=account).set_index("session")["end_value"]
+    assert len(pieces) > 3
+    assert pieces["quantity"].sum() == pytest.approx(parts.positions["quantity"].sum())
+    by_order = pieces.groupby("order_id")["quantity"].sum()
+    filled = saved.set_index("order_id")["filled_quantity"]
+    assert filled.to_dict() == pytest.approx(by_order.to_dict())
+    assert sorted(saved["status"]) == sorted(parts.orders["status"])
+    assert filled.max() == 30_000.0
+    equity = parts.equity.set_index("session")["equity"]
+    assert worth.reindex(equity.index).to_numpy() == pytest.approx(equity.to_numpy(), rel=1e-9)
+
+
 def test_a_used_name_is_refused_unless_the_run_is_to_be_replaced(result):
     first = result.save("cross", user="ada")
     once = counts()
