@@ -10,7 +10,7 @@ import typer
 from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, form_of, show
 from mismartera_analytics.errors import InvalidInputError
 
-__all__ = ["register"]
+__all__ = ["account_named", "register"]
 
 Account = Annotated[str, typer.Option("--account", help="The account's id, or its number.")]
 
@@ -45,7 +45,7 @@ def import_orders(
 
     done = ma.import_orders(
         files,
-        account=_account(account),
+        account=account_named(account),
         broker=broker,
         mapping=_mapping(column) if column else None,
         tz=tz,
@@ -74,7 +74,7 @@ def reconcile(
     from mismartera_analytics.frames import BREAKS
 
     form = form_of(csv=csv, json=json, parquet=parquet)
-    done = ma.reconcile(_account(account), reported=files or None, cash=cash, at=at)
+    done = ma.reconcile(account_named(account), reported=files or None, cash=cash, at=at)
     if form == "table":
         typer.echo(repr(done))
     else:
@@ -83,8 +83,15 @@ def reconcile(
         raise typer.Exit(1)
 
 
-def _account(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
+def account_named(text: str) -> int | str:
+    """Return what a user typed as an account: its id, else its number, which may be all digits too."""
+    import mismartera_analytics as ma
+
+    if not text.isdecimal():
+        return text
+    known = ma.accounts()
+    is_number = text in set(known["account_number"].dropna())
+    return text if is_number and int(text) not in set(known["account_id"]) else int(text)
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:

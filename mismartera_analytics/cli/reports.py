@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mismartera_analytics.cli.brokers import account_named
 from mismartera_analytics.errors import InvalidInputError
 
 __all__ = ["app"]
@@ -56,7 +57,7 @@ def report(
         raise InvalidInputError(
             "say what to report on: --all-accounts, --account ID, or --run NAME."
         )
-    listed = None if account is None else [_named(one) for one in account]
+    listed = None if account is None else [account_named(one) for one in account]
     done = ma.report(
         _everything(user) if all_accounts and run else listed,
         out,

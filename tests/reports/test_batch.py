@@ -83,6 +83,17 @@ def pages(folder: Path) -> list[str]:
 
 
 @SQLITE
+def test_an_account_is_named_by_a_number_of_digits_only(world: Books, tmp_path: Path) -> None:
+    account = create_account("ada", "schwab", account_number="0042", account_type="cash")
+    asked = ["report", "--account", "0042", "--account", str(world.bob), "--out", str(tmp_path)]
+    assert command(asked) == 0
+    written = [page.partition("-schwab")[0] for page in pages(tmp_path)]
+    assert written[0] == f"account-{world.bob}-alpaca-b-1.html"
+    assert written[1] == f"account-{account}"
+    assert command(["report", "--account", "0043", "--out", str(tmp_path)]) == 2
+
+
+@SQLITE
 def test_threads_of_one_process_do_not_share_remarks(
     world: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
