@@ -225,7 +225,9 @@ def _of_today(row: Mapping[Any, Any]) -> str:
 
 
 def _spark(returns: pd.Series[float]) -> tuple[float, ...]:
-    growth = (1.0 + returns.to_numpy(np.float64)).cumprod()
+    from mismartera_analytics.kernels import drawdowns
+
+    growth = drawdowns.wealth(returns.to_numpy(np.float64))
     growth = np.concatenate([[1.0], growth[np.isfinite(growth)]])
     if len(growth) < 3:
         return ()

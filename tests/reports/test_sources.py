@@ -203,3 +203,9 @@ def test_an_account_has_no_tries():
     text = render(TearSheetContent("Account"))
     assert "How far to believe it" not in text
     assert "Trials" not in text
+
+
+def test_a_spark_line_ends_where_everything_was_lost():
+    days = pd.bdate_range("2025-07-01", periods=4)
+    content = content_of(pd.Series([0.1, -1.5, 1.0, 1.0], index=days))
+    assert headline_of(content).spark == pytest.approx((1.0, 1.1, -0.55, -0.55, -0.55))
