@@ -6,7 +6,6 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
@@ -255,13 +254,23 @@ def _notices(sessions: pd.DataFrame) -> list[Notice]:
                 "the account's cash flows. Amounts are right; returns are left out.",
             )
         )
-    elif (np.isfinite(sessions["cash"]) & (sessions["cash"] < 0)).any():
-        first = sessions.index[sessions["cash"] < 0][0]
-        notices.append(
-            Notice(
-                "remark",
-                f"Cash was below zero on {int((sessions['cash'] < 0).sum()):,} sessions, first on "
-                f"{first:%Y-%m-%d}: borrowed money, or a deposit that is not recorded.",
-            )
-        )
+    elif (sessions["cash"] < 0).any():
+        notices.append(_below_zero(sessions["cash"]))
     return notices
+
+
+def _below_zero(cash: pd.Series[float]) -> Notice:
+    """Return what is said of borrowed cash: from the first session on it is more likely a lack."""
+    below = cash.index[cash < 0]
+    if cash.iloc[0] < 0:
+        return Notice(
+            "warning",
+            f"Cash was below zero from the first session on ({below[0]:%Y-%m-%d}), as if all had been "
+            f"bought on credit: a deposit is not recorded, and returns are too large. Record it with "
+            f"ma.record_flows.",
+        )
+    return Notice(
+        "remark",
+        f"Cash was below zero on {len(below):,} session{'s' if len(below) > 1 else ''}, first on "
+        f"{below[0]:%Y-%m-%d}: borrowed money, or a deposit that is not recorded.",
+    )

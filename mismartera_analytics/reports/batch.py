@@ -235,7 +235,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "user": request.user,
         "status": entry.status,
         "error": outcome.error,
-        "attention": "; ".join((*told.breaks, *told.missing)),
+        "attention": "; ".join((*told.breaks, *told.missing, *told.remarks)),
         "files": ", ".join(entry.files.values()),
         "seconds": outcome.seconds,
     }

@@ -165,6 +165,8 @@ def _names(contents: Sequence[TearSheetContent]) -> list[str]:
 
 
 def _card(name: str, summary: Any) -> Card:
+    if not summary.loc["sessions", "value"]:
+        return Card(name, views.DASH, "", "no session in common")
     total, growth = summary.loc["total_return"], summary.loc["cagr"]
     parts = [
         f"{label} {views.text_of(float(summary.loc[metric, 'value']), summary.loc[metric, 'unit'])}"

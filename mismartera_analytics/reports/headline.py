@@ -94,7 +94,7 @@ def headline_of(content: TearSheetContent, *, remarks: Sequence[str] = ()) -> He
     content
         Of a backtest or an account.
     remarks
-        Warnings that were given while it was made.
+        Warnings that were given while it was made; the report's own come before them.
 
     Examples
     --------
@@ -108,6 +108,7 @@ def headline_of(content: TearSheetContent, *, remarks: Sequence[str] = ()) -> He
     values = content.equity.drop_duplicates("session", keep="last")["equity"]
     began = math.nan if content.identity is None else content.identity.begin
     steps = values.diff().fillna(values - began) if len(values) == 1 else values.diff()
+    warnings = [notice.text for notice in content.notices if notice.level == "warning"]
     return Headline(
         currency=content.currency,
         last_session=f"{content.equity['session'].iloc[-1]:%Y-%m-%d}" if len(values) else None,
@@ -125,7 +126,7 @@ def headline_of(content: TearSheetContent, *, remarks: Sequence[str] = ()) -> He
         spark=_spark(record),
         unbalanced=(unbalanced := breaks_of_identity(content.identity, content.currency)),
         breaks=unbalanced,
-        remarks=tuple(dict.fromkeys(remarks)),
+        remarks=tuple(dict.fromkeys((*warnings, *remarks))),
     )
 
 

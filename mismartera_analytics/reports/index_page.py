@@ -82,7 +82,7 @@ def _sections(
         ("Failed", "No report was made of these.", failures, "error"),
         ("Does not add up", "The records contradict each other, or the broker.", broken, "breaks"),
         ("Bars are missing", "Held symbols without a bar of the day.", bare, "missing"),
-        ("Remarks", "Warnings while the report was made.", remarked, "remarks"),
+        ("Remarks", "What to know before these are believed.", remarked, "remarks"),
     )
     return [
         {"title": title, "note": note, "lines": [_line(entry, what) for entry in found]}

@@ -61,6 +61,9 @@ def cards(content: TearSheetContent, summary: Table, trades: Table) -> list[Card
         ("sortino_ratio", False), ("max_drawdown", False),
     ):  # fmt: skip
         row = summary.loc[metric]
+        if not summary.loc["sessions", "value"]:  # nothing compounded is no return of 0%
+            shown.append(Card(label_of(metric), views.DASH, "", "no session has a return"))
+            continue
         tone = views.tone_of(float(row["value"])) if toned else ""
         text = views.text_of(float(row["value"]), row["unit"])
         shown.append(Card(label_of(metric), text, tone, row["note"]))

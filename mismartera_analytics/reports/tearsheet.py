@@ -209,9 +209,9 @@ def _target(path: str | Path) -> Path:
     target = Path(path).expanduser()
     if target.suffix.lower() not in SUFFIXES:
         hint = suggestion(target.suffix.lower(), SUFFIXES) if target.suffix else ""
+        ending = f"ends in {target.suffix!r}" if target.suffix else "has no ending"
         raise InvalidInputError(
-            f"path={str(path)!r} ends in {target.suffix or 'nothing'!r}{hint or '.'} "
-            f"Allowed: .html for a page, .pdf for paper."
+            f"path={str(path)!r} {ending}{hint or '.'} Allowed: .html for a page, .pdf for paper."
         )
     return target if target.is_absolute() else Path.cwd() / target
 

@@ -125,8 +125,8 @@ def verify_report(path: str | os.PathLike[str]) -> ReportCheck:
     logged = find_report(path=str(file), file_hash=digest)
     if logged is None:
         raise UnknownNameError(
-            f"{str(path)!r} is not in the table of reports: it was not written from this database, or "
-            f"is another user's."
+            f"{str(path)!r} is not in the table of reports: it was not written from this database, "
+            f"is another user's, or is an altered copy; verify the file where it was written."
         )
     found = []
     if logged.file_hash != digest:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mismartera_analytics import tear_sheet
+from mismartera_analytics import report, tear_sheet
 from mismartera_analytics.auth import as_user, create_user
 from mismartera_analytics.calendars.lookup import trading_calendar
 from mismartera_analytics.errors import UnknownNameError
@@ -17,6 +17,7 @@ from mismartera_analytics.recording.flows import record_flows
 from mismartera_analytics.recording.orders import record_orders
 from mismartera_analytics.reports.accounts import from_account
 from mismartera_analytics.reports.drawings import value_drawing
+from mismartera_analytics.reports.single import outline_of
 from mismartera_analytics.reports.sources import content_of
 
 ZONE = "America/New_York"
@@ -183,3 +184,40 @@ def test_returns_and_their_benchmark_start_from_the_same(account):
     content = content_of(pd.Series([0.5, 0.1], index=days))
     drawn = value_drawing(replace(content, benchmark=pd.Series([0.0, 0.1], index=days, name="b")))
     assert json.loads(drawn.blocks[0].hover)["series"][1]["values"] == [100.0, 110.0]
+
+
+def test_purchases_without_a_deposit_are_warned_of_in_the_report_and_in_the_index(
+    account, tmp_path
+):
+    order = {"symbol": "AAPL", "side": "BUY", "quantity": 100.0, "filled_quantity": 100.0}
+    fill = {"average_fill_price": 199.0, "commission": 1.0, "status": "FILLED"}
+    at = dict.fromkeys(("placed_at", "filled_at"), when("2025-06-30 10:00"))
+    record_orders(pd.DataFrame([{**order, **fill, **at}]), account=account)
+    (notice,) = from_account(account).notices
+    assert notice.level == "warning"
+    assert "from the first session on (2025-06-30)" in notice.text
+    assert "ma.record_flows" in notice.text
+    done = report(accounts=[account], out=tmp_path)
+    assert done.frame.loc[0, "attention"] == notice.text
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert "Nothing needs attention" not in page
+    assert "Remarks" in page
+
+
+def test_cash_that_falls_below_zero_later_is_a_remark_and_no_alarm(account, tmp_path):
+    trade(account)
+    withdrawal = {"flow_type": ["WITHDRAWAL"], "amount": [-55_000.0]}
+    record_flows(
+        pd.DataFrame({**withdrawal, "occurred_at": [when("2025-07-02 09:30")]}), account=account
+    )
+    (notice,) = from_account(account).notices
+    assert notice.level == "remark"
+    assert "first on 2025-07-02" in notice.text
+    assert not report(accounts=[account], out=tmp_path).frame.loc[0, "attention"].count("Cash")
+
+
+def test_a_record_without_sessions_claims_no_return(account):
+    shown = outline_of(from_account(account)).sections[0].blocks[0].cards
+    told = {card.label: (card.value, card.note) for card in shown}
+    for name in ("Total return", "Max drawdown"):
+        assert told[name] == ("–", "no session has a return")

@@ -81,6 +81,8 @@ def test_records_without_a_common_session_are_said_to_have_none():
     early, late = record("early", 1, 50), record("late", 1, 700, skip=600)
     text = Page(render(early, late)).text
     assert "no session in common" in text
+    cards = outline_of([early, late]).sections[0].blocks[0].cards
+    assert [(card.value, card.note) for card in cards] == [("–", "no session in common")] * 2
     assert "nan" not in text.lower().split()
 
 
