@@ -17,6 +17,7 @@ from mismartera_analytics.errors import (
     UnknownNameError,
 )
 from mismartera_analytics.operations.notebooks import run_notebook
+from mismartera_analytics.recording.accounts import create_account
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = "<script>window.hit = 1</script>"
@@ -123,3 +124,10 @@ def test_an_unwritable_folder_is_one_sentence(notebook, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be made"):
         run_notebook(notebook("1"), out=tmp_path / "file" / "page.html")
+
+
+def test_the_daily_report_of_an_account_without_orders_is_one_sentence(demo_data, capsys):
+    account = create_account("demo", "a broker", account_number="<none>")
+    path = ROOT / "notebooks" / "05_daily_report.ipynb"
+    assert command(["notebook", "run", str(path), "-p", f"account={account}"]) == 1
+    assert f"account {account} has no order, fill or flow yet" in capsys.readouterr().err
