@@ -90,7 +90,8 @@ def import_orders(
     >>> ma.import_orders(file, account=1, broker="other", mapping=columns)
     Imported trades.csv into account 1:
       new      1 order
-      days     1 rows have no time of day and take the close
+      days     1 row has no time of day; the close is taken
+      next     ma.refresh_positions(1) takes it into ma.positions() and ma.accounts()
     >>> ma.import_orders(file, account=1, broker="other", mapping=columns).known
     1
     """
@@ -143,7 +144,7 @@ def _read(
     if kind is None or kind.split()[1] in ("positions", "account"):
         advice = "reconcile() compares it with the records" if kind else (
             "Schwab's transactions and Alpaca's orders and activities are read; any other CSV of "
-            "trades needs mapping="
+            "trades needs mapping= (--column on the command line)"
         )  # fmt: skip
         raise InvalidOrderError(f"{source.name} looks like {looks}; {advice}.")
     if wanted is not None and kind.split()[0] != wanted and source.json != []:

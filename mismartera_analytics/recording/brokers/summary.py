@@ -83,11 +83,15 @@ class Imported:
         if self.known:
             told.append(("known", f"{self.known} rows were recorded already"))
         if self.days_only:
-            told.append(("days", f"{self.days_only} rows have no time of day and take the close"))
+            rows = "row has" if self.days_only == 1 else "rows have"
+            told.append(("days", f"{self.days_only} {rows} no time of day; the close is taken"))
         if len(self.skipped):
             money = self.skipped["amount"].sum()
             amount = f", which moved {money:,.2f}" if self.skipped["amount"].notna().any() else ""
             told.append(("skipped", f"{len(self.skipped)} rows{amount}"))
+        if self.orders or self.fills or self.updated:
+            refresh = f"ma.refresh_positions({self.account_id})"
+            told.append(("next", f"{refresh} takes it into ma.positions() and ma.accounts()"))
         return told
 
     def _skipped_lines(self) -> list[str]:
