@@ -93,15 +93,7 @@ def _columns(pairs: list[str] | None) -> dict[str, str] | None:
 
 
 def _tell(summary: IngestSummary) -> None:
-    if summary.first is None or summary.last is None:
-        typer.echo(f"no {summary.interval} bars came in")
-    else:
-        count = len(summary.symbols)
-        named = ", ".join(summary.symbols) if count <= 5 else f"{count:,} symbols"
-        typer.echo(
-            f"{summary.rows:,} {summary.interval} bars of {named}, {summary.first:%Y-%m-%d %H:%M} to "
-            f"{summary.last:%Y-%m-%d %H:%M} UTC, in version {summary.version}"
-        )
+    typer.echo(str(summary))
     if summary.quarantine is not None:
         typer.echo(
             f"{len(summary.bad):,} bad rows were put aside in {summary.quarantine}", err=True

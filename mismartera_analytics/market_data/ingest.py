@@ -59,6 +59,20 @@ class IngestSummary:
     bad: pd.DataFrame = field(repr=False, compare=False)
     quarantine: Path | str | None = None
 
+    def __repr__(self) -> str:
+        aside = f"; {len(self.bad):,} bad rows were put aside in {self.quarantine}"
+        return f"{self}{aside if self.quarantine is not None else ''}"
+
+    def __str__(self) -> str:
+        if self.first is None or self.last is None:
+            return f"no {self.interval} bars came in"
+        several = len(self.symbols) > 5
+        named = f"{len(self.symbols):,} symbols" if several else ", ".join(self.symbols)
+        return (
+            f"{self.rows:,} {self.interval} bars of {named}, {self.first:%Y-%m-%d %H:%M} to "
+            f"{self.last:%Y-%m-%d %H:%M} UTC, in version {self.version}"
+        )
+
 
 def ingest_bars(
     source: pd.DataFrame | str | Path,

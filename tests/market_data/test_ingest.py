@@ -49,6 +49,9 @@ def test_a_file_becomes_bars(tmp_path: Path, store: BarStore, name: str) -> None
     assert summary.first == pd.Timestamp("2025-07-02 09:30", tz=NEW_YORK)
     assert summary.last == pd.Timestamp("2025-07-02 09:31", tz=NEW_YORK)
     assert summary.bad.empty
+    assert repr(summary) == (
+        "3 1m bars of AAPL, MSFT, 2025-07-02 13:30 to 2025-07-02 13:31 UTC, in version 0"
+    )
     assert summary.quarantine is None
     read = store.read("AAPL", "1m", tz=NEW_YORK)
     assert read["close"].tolist() == [10.5, 10.0]
