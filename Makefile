@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/.stamps
 NOTEBOOKS ?= cache
+LAB_OPTIONS ?=
 
 .PHONY: help demo test test-browser crash check lab docs bench clean calendars calendars-check calendars-goldens \
 	backtest-peers backtest-goldens metric-goldens
@@ -27,9 +28,9 @@ check: $(STAMPS)/dev   ## ruff, mypy --strict and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-lab: $(STAMPS)/lab     ## JupyterLab on the notebooks
+lab: $(STAMPS)/lab     ## JupyterLab on the notebooks; LAB_OPTIONS=--allow-root or --no-browser are handed on
 	$(BIN)/mismartera demo --if-missing
-	$(BIN)/jupyter lab notebooks/01_first_look.ipynb
+	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_first_look.ipynb
 
 docs: $(STAMPS)/docs   ## the documentation site in docs/_build/html; NOTEBOOKS=off leaves their results out
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 \
