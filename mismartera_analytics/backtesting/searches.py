@@ -37,6 +37,7 @@ __all__ = ["Place", "RunIn", "Search", "batches_of", "prepared_search", "table_o
 Floats = NDArray[np.float64]
 RunIn = Literal["threads", "processes"]
 _BATCH = 16
+_BATCHES_A_WORKER = 16
 _MOST_WORKERS = 1_024
 _WORTH_IT = 5.0
 """Seconds of work at hand above which processes of one's own are started: they take a while to come."""
@@ -72,11 +73,26 @@ class Place:
                 "client= runs on its own workers; leave run_in and workers out."
             )
 
+    def batch_size(self, count: int) -> int:
+        """Return how many of `count` combinations to run together.
+
+        There are batches enough for all workers to end at about the same time: whoever had one more
+        than the others would have them wait for it.
+        """
+        workers = self._workers
+        if self.client is not None:
+            workers = max(sum(self.client.nthreads().values()), 1)
+        return max(1, min(_BATCH, count // (_BATCHES_A_WORKER * workers)))
+
+    @property
+    def _workers(self) -> int:
+        return processors() if self.workers is None else self.workers
+
     def executor(self, job: Job) -> Executor:
         """Return the executor for a job."""
         if self.client is not None:
             return InDask(self.client)
-        workers = processors() if self.workers is None else self.workers
+        workers = self._workers
         if self.run_in == "processes":
             return InProcesses(workers)
         if self.run_in == "threads" or not job.is_strategy:
@@ -164,11 +180,10 @@ def prepared_search(
     return Search(combinations, job, told)
 
 
-def batches_of(grid: Grid, places: NDArray[np.int64], size: int | None = None) -> Iterator[Batch]:
-    """Yield the combinations at `places` of a grid in batches, by default small ones."""
-    step = size or max(1, min(_BATCH, len(places) // (8 * processors())))
-    for first in range(0, len(places), step):
-        chosen = places[first : first + step]
+def batches_of(grid: Grid, places: NDArray[np.int64], size: int) -> Iterator[Batch]:
+    """Yield the combinations at `places` of a grid in batches of so many."""
+    for first in range(0, len(places), size):
+        chosen = places[first : first + size]
         yield Batch(chosen, [grid[int(place)] for place in chosen])
 
 

@@ -151,7 +151,8 @@ def sweep(
             table[batch.places] = log.found(batch.combinations)
     places = np.flatnonzero(np.isnan(table[:, EQUITY]))
     try:
-        done = executor.run(search.job, batches_of(search.grid, places))
+        size_of_batch = place.batch_size(len(places))
+        done = executor.run(search.job, batches_of(search.grid, places, size_of_batch))
         for batch, rows in shown(
             done, count=lambda one: len(one[1]), total=len(places), what=search.job.name, unit="run"
         ):

@@ -196,9 +196,10 @@ class _Walk:
         """Return the scores of the whole grid on the market of a job."""
         grid = self.search.grid
         table = table_of(len(grid))
-        for batch, rows in self.place.executor(job).run(
-            job, batches_of(grid, np.arange(len(grid)))
-        ):
+        executor = self.place.executor(job)
+        size = self.place.batch_size(len(grid))
+        batches = batches_of(grid, np.arange(len(grid)), size)
+        for batch, rows in executor.run(job, batches):
             table[batch.places] = rows
         return table
 

@@ -17,6 +17,7 @@ import pytest
 
 import mismartera_analytics as ma
 from mismartera_analytics.backtesting.indicators import sma
+from mismartera_analytics.backtesting.searches import Place
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.sweeps import sweep
 from mismartera_analytics.calendars.sessions import TradingCalendar
@@ -91,6 +92,14 @@ def test_threads_processes_and_dask_agree_to_the_bit(
     for where in places:
         found = sweep(strategy, GRID, **where, **shared).frame
         pd.testing.assert_frame_equal(found, one, check_exact=True)
+
+
+def test_batches_are_many_enough_for_every_worker(client: Any) -> None:
+    assert Place(workers=1).batch_size(10_000) == 16
+    for workers, count in ((2, 32), (2, 400), (64, 1_000), (64, 5), (1, 0)):
+        size = Place(workers=workers).batch_size(count)
+        assert size == 1 or count / size >= 16 * workers
+    assert Place(client=client).batch_size(400) == Place(workers=2).batch_size(400)
 
 
 class Fatal(Strategy):
