@@ -29,7 +29,7 @@ class Order(Base):
 
     id: Mapped[PrimaryKey]
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("account_info.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account_info.id"), index=True)
     broker_order_id: Mapped[str | None] = mapped_column(String(100), unique=True, index=True)
     symbol: Mapped[str] = mapped_column(String(10), index=True)
     order_type: Mapped[str | None] = mapped_column(String(20))

@@ -88,7 +88,7 @@ def scope_of(
     owner = _owner(db_session, user)
     if account is None and broker is None:
         return Scope(owner, None)
-    known = _known_accounts(db_session, owner)
+    known = _known_accounts(db_session, owner, named=account if broker is None else None)
     if broker is not None:
         brokers: set[str] = {row[2] for row in known}
         if broker not in brokers:
@@ -112,7 +112,7 @@ def account_of(db_session: Session, account: AccountLike) -> AccountInfo:
     InvalidInputError
         If several accounts have that number.
     """
-    known = _known_accounts(db_session, _owner(db_session, None))
+    known = _known_accounts(db_session, _owner(db_session, None), named=account)
     found = db_session.get(AccountInfo, _account_id(account, known))
     assert found is not None
     return found
@@ -130,7 +130,7 @@ def only_account(
     UnknownNameError, NotAllowedError
         As in `scope_of`.
     """
-    known = _known_accounts(db_session, _owner(db_session, user))
+    known = _known_accounts(db_session, _owner(db_session, user), named=account)
     if account is None and len(known) != 1:
         some = ", ".join(str(row[0]) for row in known[:10]) or "none"
         raise InvalidInputError(f"account= is needed; the accounts that you can see: {some}.")
@@ -140,10 +140,18 @@ def only_account(
     return found
 
 
-def _known_accounts(db_session: Session, owner: int | None) -> list[tuple[Any, ...]]:
+def _known_accounts(
+    db_session: Session, owner: int | None, *, named: Any = None
+) -> list[tuple[Any, ...]]:
+    """Return the accounts of an owner; of one that is named by its id that row alone."""
     statement = select(AccountInfo.id, AccountInfo.account_number, AccountInfo.broker)
     if owner is not None:
         statement = statement.where(AccountInfo.user_id == owner)
+    number = named.id if isinstance(named, AccountInfo) else named
+    if isinstance(number, Integral) and not isinstance(number, bool):
+        one = db_session.execute(statement.where(AccountInfo.id == int(number))).one_or_none()
+        if one is not None:
+            return [tuple(one)]
     return [tuple(row) for row in db_session.execute(statement.order_by(AccountInfo.id))]
 
 

@@ -323,3 +323,14 @@ def test_the_command_says_what_failed_by_its_exit_code(
     assert "2 of 2 reports" in capfd.readouterr().out
     for words in ([], ["--all-accounts", "--account", "1"], ["--account", "99"]):
         assert command(["report", *words, "--out", out]) == 2
+
+
+@SQLITE
+def test_paper_alone(world: Books, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert command(["report", "--account", "A-1", "--format", "pdf", "--out", str(out)]) == 0
+    name = f"account-{world.ada}-schwab-a-1.pdf"
+    assert pages(out) == [name, "index.html"]
+    assert (out / name).read_bytes().startswith(b"%PDF-")
+    assert name in Links((out / "index.html").read_text("utf-8")).targets
+    assert ma.verify_report(out / name).agrees

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import delete, select
 
 import mismartera_analytics as ma
+from mismartera_analytics import clock
 from mismartera_analytics.backtesting.samples import MovingAverageCross
 from mismartera_analytics.cli.application import run as command
 from mismartera_analytics.errors import StorageError, UnknownNameError
@@ -23,7 +25,7 @@ from mismartera_analytics.market_data.store import BarStore
 from mismartera_analytics.models import CashFlow, Fill, Order, Report, ReportRows
 from mismartera_analytics.models.database import session_scope
 from mismartera_analytics.recording.accounts import create_account
-from mismartera_analytics.reports import outcomes
+from mismartera_analytics.reports import outcomes, tearsheet
 from tests.world import Books, books, prices, record_cash, record_trades, when
 
 __all__ = ["books", "prices"]
@@ -302,6 +304,44 @@ def test_reports_that_would_come_out_equal_are_skipped(
     assert statuses(end="2025-07-08") == ["written", "written"]
     (tmp_path / f"account-{world.ada}-schwab-a-1.html").write_text("altered")
     assert statuses(end="2025-07-08") == ["written", "unchanged"]
+
+
+@SQLITE
+def test_a_tear_sheet_of_an_account_is_verified_like_one_of_a_batch(
+    world: Books, tmp_path: Path, prices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tearsheet, "html_of", lambda outline: outline.title)
+    path = ma.tear_sheet(world.ada, tmp_path / "one.html")
+    assert ma.verify_report(path).agrees
+    prices("ADAS", "2025-07-03", [101.25])
+    assert "bar ADAS 2025-07-03: close was 101, is 101.25 (+0.25)" in told(path)
+
+
+@SQLITE
+def test_batches_at_once_into_one_folder(world: Books, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        batches = list(pool.map(lambda _: ma.report(out=tmp_path), range(2)))
+    assert [done.frame["status"].tolist() for done in batches] == [["written", "written"]] * 2
+    files = batches[0].frame["files"].tolist()
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == sorted([*files, "index.html"])
+    assert not list(tmp_path.glob(".*.part"))
+    assert all(ma.verify_report(tmp_path / name).agrees for name in files)
+    with session_scope() as db_session:
+        assert len(db_session.scalars(select(Report)).all()) == 4
+
+
+@SQLITE
+def test_a_session_that_was_still_running(
+    world: Books, tmp_path: Path, prices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "utc_now", lambda: when("2025-07-08 12:00").tz_convert("UTC"))
+        done = ma.report(world.ada, tmp_path)
+    path = done.folder / done.frame["files"][0]
+    prices("ADAS", "2025-07-08", [114.0])  # now it is final
+    assert ma.verify_report(path).agrees
+    prices("ADAS", "2025-07-07", [106.0])  # this one had closed
+    assert told(path) == ["bar ADAS 2025-07-07: close was 105, is 106 (+1)"]
 
 
 def test_a_saved_run(demo_data: Path, tmp_path: Path) -> None:
