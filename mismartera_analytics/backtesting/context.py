@@ -303,6 +303,9 @@ class Context:
         trails = (terms.get("trail"), terms.get("trail_percent"))
         if any(value is not None and value == value for value in trails):
             told = "TRAILING_STOP"
+        terms.update(
+            {name: float(told) for name, told in terms.items() if isinstance(told, np.floating)}
+        )
         number = self._number(symbol)
         if quantity is not None and percent is not None:
             raise InvalidOrderError(

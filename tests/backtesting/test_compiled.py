@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -142,6 +143,7 @@ def outcome(strategy_type, plan, is_compiled, scene, rule, nyse):
 @given(data=st.data(), rule=rules, plan=st.lists(st.integers(0, 10), min_size=40, max_size=40))
 def test_compiled_is_the_same_to_the_bit(nyse, strategy_type, data, rule, plan):
     scene = data.draw(scenes(nyse, symbols=3 if strategy_type is SeveralSymbols else 1))
+    rule = replace(rule, volume_limit=data.draw(st.sampled_from([None, None, 0.002])))
     plain, compiled = (
         outcome(strategy_type, plan, is_compiled, scene, rule, nyse)
         for is_compiled in (False, True)
