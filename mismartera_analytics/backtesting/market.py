@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mismartera_analytics import clock
+from mismartera_analytics.backtesting.bar_checks import check_prices
 from mismartera_analytics.backtesting.clocks import (
     Clock,
     SessionSource,
@@ -314,7 +315,7 @@ def build_market(
             fields[:, number] = np.nan
         for field, column in enumerate(values):
             fields[field, number, at] = column[rows]
-    _check_prices(fields, chosen, times)
+    check_prices(fields, chosen, times)
     if not (interval.is_intraday or interval == clock.Interval(1, "d")):
         check_splits(frame, chosen, times, fields[3], interval)
     within = actions_within(frame, chosen, number_of, clocks, places)
@@ -390,31 +391,3 @@ def _keys(bars: pd.DataFrame, interval: clock.Interval) -> NDArray[np.int64]:
         raise InvalidBarsError(f"bars of {interval} need the label of their session in `session`.")
     labels: Any = bars["session"].to_numpy()
     return np.asarray(labels.astype("datetime64[D]").astype(np.int64))
-
-
-def _check_prices(fields: Floats, symbols: Sequence[str], times: Clock) -> None:
-    opened, high, low, close = fields[:4]
-    is_good = (low > 0) & (high < np.inf) & (low <= opened) & (low <= close)
-    is_good &= (high >= opened) & (high >= close)
-    has_bar = None if is_good.all() else ~np.isnan(fields[:4]).all(axis=0)
-    _check_volumes(fields[4], symbols, times)
-    if has_bar is None:
-        return
-    bad = np.argwhere(has_bar & ~is_good)
-    if len(bad):
-        symbol, row = bad[0]
-        prices = ", ".join(f"{value:g}" for value in fields[:4, symbol, row])
-        raise InvalidBarsError(
-            f"bars: {symbols[symbol]!r} on {times.label[row]} has open, high, low, close {prices}; "
-            f"prices must be positive with low <= open, close <= high ({len(bad)} such bars)."
-        )
-
-
-def _check_volumes(volumes: Floats, symbols: Sequence[str], times: Clock) -> None:
-    bad = np.argwhere((volumes < 0) | (volumes == np.inf))
-    if len(bad):
-        symbol, row = bad[0]
-        raise InvalidBarsError(
-            f"bars: {symbols[symbol]!r} on {times.label[row]} has volume {volumes[symbol, row]:g}; "
-            f"volumes must be finite and at least 0 ({len(bad)} such bars)."
-        )

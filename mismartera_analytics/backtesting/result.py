@@ -250,10 +250,7 @@ class BacktestResult:
         return performance_summary(self.returns)
 
     def ambiguity(self) -> Ambiguity:
-        """Return what hung on the path that prices took inside bars, and how far it could matter.
-
-        Two more runs are made when something did; see `Ambiguity`.
-        """
+        """Return what hung on prices' path inside bars; two more runs tell, if anything did."""
         from mismartera_analytics.backtesting.ambiguity import ambiguity_of
 
         return ambiguity_of(self)

@@ -13,6 +13,7 @@ from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance import benchmark as against
 from mismartera_analytics.performance import metrics
 from mismartera_analytics.performance.observations import labelled, periods_of_sessions
+from mismartera_analytics.performance.regression import correlations, slopes
 
 if TYPE_CHECKING:
     from mismartera_analytics.performance.observations import Record
@@ -202,7 +203,7 @@ def rolling_beta(returns: Record, benchmark: Record, *, window: int = 126) -> pd
     >>> rolling_beta(2 * index, index, window=3).round(6).tolist()
     [2.0, 2.0]
     """
-    return _rolled_pair(returns, benchmark, window, against.slopes)
+    return _rolled_pair(returns, benchmark, window, slopes)
 
 
 def rolling_correlation(
@@ -219,7 +220,7 @@ def rolling_correlation(
     >>> rolling_correlation(2 * index, index, window=3).round(6).tolist()
     [1.0, 1.0]
     """
-    return _rolled_pair(returns, benchmark, window, against.correlations)
+    return _rolled_pair(returns, benchmark, window, correlations)
 
 
 def _check_window(window: int) -> None:
