@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Float, ForeignKey, String
+from sqlalchemy import Float, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from mismartera_analytics.models.database import Base
@@ -26,10 +26,11 @@ class Order(Base):
     """
 
     __tablename__ = "orders"
+    __table_args__ = (Index("ix_orders_account_id", "account_id"),)
 
     id: Mapped[PrimaryKey]
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("account_info.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account_info.id"))
     broker_order_id: Mapped[str | None] = mapped_column(String(100), unique=True, index=True)
     symbol: Mapped[str] = mapped_column(String(10), index=True)
     order_type: Mapped[str | None] = mapped_column(String(20))

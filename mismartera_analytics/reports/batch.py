@@ -138,9 +138,9 @@ def report(
     Examples
     --------
     >>> done = ma.report(out="nightly")
-    >>> done.frame[["report", "status", "last_session", "value"]].round(2)
-             report   status last_session      value
-    0  backtest demo  written   2013-03-01  241939.21
+    >>> done.frame[["report", "status", "last_session", "value"]].round({"value": 1})
+             report   status last_session     value
+    0  backtest demo  written   2013-03-01  241939.2
     """
     began = time.perf_counter()
     chosen = _formats(formats)

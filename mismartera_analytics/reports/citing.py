@@ -256,8 +256,9 @@ def digests_of(closes: pd.DataFrame) -> dict[str, dict[str, str]]:
 
     Examples
     --------
-    >>> found = digests_of(closes_between(["AAPL"], dt.date(2004, 12, 30), "2005-01-04"))
-    >>> list(found["AAPL"])
+    >>> days = pd.to_datetime(["2004-12-31", "2005-01-03"])
+    >>> closes = pd.DataFrame({"symbol": "AAPL", "session": days, "close": [64.4, 63.3]})
+    >>> list(digests_of(closes)["AAPL"])
     ['2004', '2005']
     """
     found: dict[str, dict[str, str]] = {}

@@ -184,7 +184,7 @@ def test_reruns_that_raise_are_counted(check):
         ({}, "give exactly one of strategy, weights, entries, orders, universe; given: none"),
         ({"strategy": Strategy, "weights": closes}, "given: strategy, weights"),
         ({"weights": closes, "cuts": 0}, "cuts=0 must be a whole number of at least 1"),
-        ({"weights": closes, "fil": "next_open"}, "'fil' is no argument.*did you mean 'fill'"),
+        ({"weights": closes, "fil": "next_open"}, "has no argument 'fil'.*did you mean 'fill'"),
         ({"weights": closes, "fill": "now"}, "fill='now' is unknown"),
         ({"weights": lambda bars: 5}, "returned int"),
         ({"strategy": lambda bars: 5}, "<lambda> returned int"),

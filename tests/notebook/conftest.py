@@ -1,5 +1,6 @@
 """A shell of IPython, as a notebook's kernel has one, with the extension loaded for each test."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,12 @@ def bare_shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         from traitlets.config import Config
 
         config = Config({"HistoryManager": {"enabled": False}})
-        yield InteractiveShell.instance(config=config)
+        main = sys.modules["__main__"]
+        shell = InteractiveShell.instance(config=config)
+        sys.modules["__main__"] = (
+            main  # the shell puts its own there, without what new processes need
+        )
+        yield shell
         InteractiveShell.clear_instance()
 
 
