@@ -137,7 +137,7 @@ def report(
 
     Examples
     --------
-    >>> done = ma.report(out="nightly")
+    >>> done = ma.report()
     >>> done.frame[["report", "status", "last_session", "value"]].round({"value": 1})
              report   status last_session     value
     0  backtest demo  written   2013-03-01  241939.2
