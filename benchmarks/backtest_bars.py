@@ -43,6 +43,7 @@ def write_bars(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     nyse = ma.trading_calendar("NYSE")
     starts = nyse.minutes("2023-01-01", "2025-06-30").tz_convert("UTC").as_unit("us")[:MINUTES]
     minutes = walk(random, MINUTES, step=0.0004).assign(symbol="AAA", timestamp=starts)
+    random = np.random.default_rng(7)
     sessions = nyse.sessions("1990-01-01", "2025-06-30").iloc[:SESSIONS]
     opens = sessions["regular_open"].dt.tz_convert("UTC").array
     parts = [
