@@ -5,7 +5,7 @@ STAMPS := .venv/.stamps
 NOTEBOOKS ?= cache
 LAB_OPTIONS ?=
 
-.PHONY: help demo test test-browser crash check lab docs bench clean calendars calendars-check calendars-goldens \
+.PHONY: help demo test test-browser crash faults check lab docs bench clean calendars calendars-check calendars-goldens \
 	backtest-peers backtest-goldens metric-goldens
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ test-browser: $(STAMPS)/dev   ## pages in Chromium, and a notebook in JupyterLab
 
 crash: $(STAMPS)/dev   ## fifty rounds of kill -9 and half a minute of two writers
 	CRASH_TESTS=full $(BIN)/python -m pytest tests/market_data/test_crashes.py -o log_cli=true -o log_cli_level=INFO
+
+faults: $(STAMPS)/dev  ## killed processes, lost servers, full disks, hostile input, foreign rows: the long form
+	FAULT_TESTS=full $(BIN)/python -m pytest tests/faults -o log_cli=true -o log_cli_level=INFO
 
 check: $(STAMPS)/dev   ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff format --check .
