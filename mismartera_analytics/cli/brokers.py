@@ -1,4 +1,4 @@
-"""``mismartera import-orders | reconcile``: brokers' files into the records, and against them."""
+"""``mismartera open-account | import-orders | refresh-positions | reconcile``: brokers' accounts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,28 @@ Account = Annotated[str, typer.Option("--account", help="The account's id, or it
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
+    app.command("open-account")(open_account)
     app.command("import-orders")(import_orders)
+    app.command("refresh-positions")(refresh_positions)
     app.command()(reconcile)
+
+
+def open_account(
+    user: Annotated[str, typer.Argument(help="The owner's name.")],
+    broker: Annotated[str, typer.Argument(help="Such as schwab or alpaca.")],
+    number: Annotated[str | None, typer.Option(help="The account's number there.")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="cash or margin.")] = None,
+    currency: Annotated[str, typer.Option(help="Of every amount.")] = "USD",
+) -> None:
+    """Open an account for a user; one that is there already is named."""
+    from mismartera_analytics.recording.accounts import open_account
+
+    account = open_account(
+        user, broker, account_number=number, account_type=kind, currency=currency
+    )
+    typer.echo(
+        f"account {account} of {user} at {broker}; import-orders --account {account} fills it."
+    )
 
 
 def import_orders(
@@ -52,6 +72,24 @@ def import_orders(
         unsupported="refuse" if whole else "skip",
     )
     typer.echo(repr(done))
+
+
+def refresh_positions(
+    account: Annotated[
+        str | None, typer.Option("--account", help="Its id, or its number; by default all.")
+    ] = None,
+    csv: AsCsv = False,  # noqa: FBT002
+    json: AsJson = False,  # noqa: FBT002
+    parquet: AsParquet = False,  # noqa: FBT002
+    most: Most = 40,
+) -> None:
+    """Work out positions and balances anew from fills, flows and bars, and record them."""
+    import mismartera_analytics as ma
+    from mismartera_analytics.frames import POSITIONS
+
+    form = form_of(csv=csv, json=json, parquet=parquet)
+    frame = ma.refresh_positions(None if account is None else account_named(account))
+    show(frame, POSITIONS, title="Positions", form=form, most=most)
 
 
 def reconcile(

@@ -15,6 +15,7 @@ from mismartera_analytics.reports.page import environment, themes
 from mismartera_analytics.reports.views import Card, Cell
 
 if TYPE_CHECKING:
+    from mismartera_analytics.reports.headline import Headline
     from mismartera_analytics.reports.storing import Entry
 
 __all__ = ["render_index"]
@@ -108,7 +109,21 @@ def _cards(
         Card("Bars missing", f"{len(bare):,}", "loss" if bare else ""),
         Card("Lost on their last session", f"{len(losses):,}", "loss" if losses else ""),
     ]
-    accounts = [e.outcome.headline for e in entries if e.outcome.error is None]
+    live, simulated = [], []
+    for entry in entries:
+        if entry.outcome.error is None:
+            kind = simulated if entry.outcome.request.is_simulated else live
+            kind.append(entry.outcome.headline)
+    return [
+        *cards,
+        *_sums(live, value="Value of all", day="Last session"),
+        *_sums(simulated, value="Simulated value", day="Simulated last session"),
+    ]
+
+
+def _sums(accounts: Sequence[Headline], *, value: str, day: str) -> list[Card]:
+    """Return what accounts are worth together and made on their last session, by currency."""
+    cards = []
     for currency in sorted({told.currency for told in accounts}):
         own = [told for told in accounts if told.currency == currency]
         values = [told.value for told in own if told.value is not None]
@@ -116,10 +131,10 @@ def _cards(
         if values:
             lacking = len(own) - len(values)
             note = f"{currency}; {lacking} without a value" if lacking else currency
-            cards.append(Card("Value of all", amount(sum(values), decimals=0), "", note))
+            cards.append(Card(value, amount(sum(values), decimals=0), "", note))
         if days:
             total = sum(days)
-            cards.append(Card("Last session", amount(total, decimals=0),
+            cards.append(Card(day, amount(total, decimals=0),
                               views.tone_of(total), f"{currency}, profit or loss of all"))  # fmt: skip
     return cards
 

@@ -62,12 +62,12 @@ def noted_account(source: Any, benchmark: Any) -> Noted | None:
     UnknownNameError, InvalidInputError
         As in `tear_sheet`.
     """
+    if isinstance(source, bool) or not isinstance(source, (int, np.integer, str)):
+        return None
     from mismartera_analytics.queries.records import accounts
     from mismartera_analytics.reports.accounts import read_account
     from mismartera_analytics.reports.sources import from_record
 
-    if isinstance(source, bool) or not isinstance(source, (int, np.integer, str)):
-        return None
     account = source if isinstance(source, str) else int(source)
     given = benchmark if isinstance(benchmark, str) else benchmark_of(benchmark)
     found = accounts(account=account)["account_id"]

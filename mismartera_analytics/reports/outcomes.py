@@ -54,6 +54,8 @@ class Request:
         The account, that of a run included.
     saved_at
         When a run was saved.
+    is_simulated
+        Whether its money is a backtest's: it is not added to that of live accounts.
     known
         What is recorded of the report that is there already; it is not made again if it would be equal.
     """
@@ -64,6 +66,7 @@ class Request:
     user: str
     account_id: int | None
     saved_at: str | None = None
+    is_simulated: bool = False
     known: Mapping[str, Any] | None = None
 
     @property

@@ -60,12 +60,13 @@ def _listed(names: Names | None, *, argument: str) -> list[int | str] | None:
 
 
 def _accounts(names: list[int | str] | None, user: str | int | None) -> list[Request]:
+    from mismartera_analytics.models.runs import BROKER
     from mismartera_analytics.queries.records import accounts
 
     table = accounts(account=names, user=user)
     return [
         Request("account", int(row["account_id"]), _name(row), str(row["user"]),
-                int(row["account_id"]))
+                int(row["account_id"]), is_simulated=row["broker"] == BROKER)
         for row in table.to_dict("records")
     ]  # fmt: skip
 
@@ -95,4 +96,4 @@ def _run(name: int | str, table: pd.DataFrame) -> Request:
     row: Any = found.iloc[0]
     account = None if pd.isna(row["account_id"]) else int(row["account_id"])
     return Request("run", int(row["run_id"]), str(row["name"]), str(row["user"]), account,
-                   str(row["created_at"]))  # fmt: skip
+                   str(row["created_at"]), is_simulated=True)  # fmt: skip

@@ -12,7 +12,7 @@ from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.reports import comparison, single
 from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
 from mismartera_analytics.reports.content import TearSheetContent
-from mismartera_analytics.reports.files import file_name, write_file
+from mismartera_analytics.reports.files import own_file_name, write_file
 from mismartera_analytics.reports.noted import noted_account
 from mismartera_analytics.reports.outline import Outline
 from mismartera_analytics.reports.page import html_of
@@ -87,7 +87,7 @@ def tear_sheet(
         lookahead=lookahead,
     )
     if target is None:
-        name = file_name(outline.title, most=80) or "report"
+        name = own_file_name(outline.title) or "report"
         target = config.settings().reports / f"{name}.html"
     if target.suffix.lower() == ".pdf":
         from mismartera_analytics.reports.pdf import pdf_of

@@ -45,6 +45,23 @@ def test_files_come_in_by_id_or_number(says, account, books):
     assert "8 orders, 5 fills" in both
 
 
+def test_an_account_is_opened_filled_and_brought_up_to_date(says, books):
+    told = says("open-account", "ada", "schwab", "--number", "77-5789", "--type", "cash")
+    number = told.split()[1]
+    assert says("open-account", "ada", "schwab", "--number", "77-5789") == told
+    assert "account_type='credit' is not one of" in says(
+        "open-account", "ada", "schwab", "--type", "credit", code=2
+    )
+    assert "did you mean 'ada'" in says("open-account", "adda", "schwab", code=2)
+    says("import-orders", SCHWAB, "--account", number)
+    assert ma.positions(account=int(number)).empty
+    shown = pd.read_csv(io.StringIO(says("refresh-positions", "--account", number, "--csv")))
+    held = ma.positions(account=int(number))
+    assert shown["symbol"].tolist() == held["symbol"].tolist() != []
+    assert shown["quantity"].tolist() == held["quantity"].tolist()
+    says("refresh-positions")
+
+
 def test_mistakes_are_one_sentence(says, account, tmp_path):
     wrong = says("import-orders", ORDERS, "--account", account, code=2)
     assert wrong.startswith("mismartera: alpaca_orders.json looks like Alpaca's orders, but")

@@ -163,6 +163,23 @@ def test_the_index_leads_with_what_needs_attention(
 
 
 @SQLITE
+def test_the_money_of_backtests_is_not_added_to_that_of_accounts(
+    world: Books, tmp_path: Path
+) -> None:
+    simulated = create_account("ada", "backtest", account_number="run", account_type="cash")
+    record_cash(simulated, ("2025-07-01 09:00", "DEPOSIT", 7_000_000.0))
+    record_trades(simulated, ("2025-07-01 10:00", "ADAS", 10, 100.0))
+    done = ma.report(out=tmp_path)
+    value = done.frame.set_index("account_id")["value"]
+    live = value[[world.ada, world.bob]].sum()
+    text = re.sub(r"<[^>]+>", " ", done.index.read_text("utf-8"))
+    shown = dict(re.findall(r"(Value of all|Simulated value)\s+([\d,]+)", text))
+    assert shown == {
+        "Value of all": f"{live:,.0f}", "Simulated value": f"{value[simulated]:,.0f}"
+    }  # fmt: skip
+
+
+@SQLITE
 def test_names_become_safe_files_that_cannot_collide(world: Books, tmp_path: Path) -> None:
     names = [
         "<script>alert(1)</script>",
