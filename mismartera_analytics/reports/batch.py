@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from mismartera_analytics import auth, clock, config, frames
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.reports.files import require_writable, write_file
+from mismartera_analytics.reports.lateness import late_bars
 from mismartera_analytics.reports.outcomes import Format, Setup
 from mismartera_analytics.reports.requests import Names, requests_of
 from mismartera_analytics.reports.storing import Entry, stored, with_known
@@ -162,7 +163,8 @@ def report(
     done: dict[str, Entry] = {}
     with progress_bar(total=len(requests), what="reports", unit="report", progress=progress) as bar:
         for outcome in workers.run(setup, requests):
-            done[outcome.request.key] = stored(outcome, folder, chosen)
+            entry = stored(outcome, folder, chosen)
+            done[outcome.request.key] = entry if last is not None else _with_late_bars(entry)
             bar.update(1)
     entries = [done[request.key] for request in requests]
     index = _write_index(entries, folder, setup)
@@ -200,6 +202,20 @@ def _check_benchmark(benchmark: str | pd.Series[float] | None) -> None:
 
     if isinstance(benchmark, str):
         BarStore().read(benchmark, "1d", "2000-01-03", "2000-01-03")
+
+
+def _with_late_bars(entry: Entry) -> Entry:
+    """Return an entry that says how far a live account lies behind its markets today.
+
+    What is recorded of a report does not hold it: tomorrow it is another.
+    """
+    outcome = entry.outcome
+    if outcome.request.is_simulated:
+        return entry
+    told = outcome.headline
+    late = late_bars(told.held, told.last_session)
+    headline = replace(told, missing=(*late, *told.missing))
+    return replace(entry, outcome=replace(outcome, headline=headline))
 
 
 def _write_index(entries: Sequence[Entry], folder: Path, setup: Setup) -> Path:

@@ -48,6 +48,8 @@ class Headline:
         Annualised [1].
     orders, trades
         How many were placed, and closed.
+    held
+        Symbols held at the end.
     spark
         Growth of the value by returns, at most `POINTS` points; flows are no gains.
     unbalanced, breaks, missing, remarks
@@ -68,6 +70,7 @@ class Headline:
     drawdown: float | None = None
     orders: int = 0
     trades: int = 0
+    held: tuple[str, ...] = ()
     spark: tuple[float, ...] = ()
     unbalanced: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
@@ -158,6 +161,7 @@ def headline_of_account(
         "day_pnl": _last(sessions["total"]),
         "breaks": (*plain.breaks, *breaks),
         "missing": missing_bars(record.rows),
+        "held": _held(record.rows),
     }
     return Headline(**{**{n: getattr(plain, n) for n in Headline.__dataclass_fields__}, **own})
 
@@ -216,6 +220,12 @@ def shortened(sentences: Sequence[str], *, what: str) -> tuple[str, ...]:
     if more <= 1:
         return tuple(sentences)
     return (*sentences[:MOST_NAMED], f"and {more} more {what}")
+
+
+def _held(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return the symbols that are held at the end; one without a price counts."""
+    ends = rows[(rows["session"] == rows["session"].max()) & (rows["end_value"] != 0.0)]
+    return tuple(sorted(ends["symbol"].dropna().unique()))
 
 
 def _of_today(row: Mapping[Any, Any]) -> str:

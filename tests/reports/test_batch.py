@@ -163,6 +163,24 @@ def test_the_index_leads_with_what_needs_attention(
 
 
 @SQLITE
+def test_an_account_that_lies_behind_its_market_is_told_and_tomorrow_anew(
+    world: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_at(moment: str, **options: Any) -> str:
+        monkeypatch.setattr("mismartera_analytics.clock.utc_now", lambda: when(moment))
+        done = ma.report(world.ada, tmp_path, unchanged="skip", **options)
+        return str(done.frame["attention"].iloc[0])
+
+    # the last bar is of 2025-07-08, a Tuesday
+    assert told_at("2025-07-08 18:00") == ""
+    assert told_at("2025-07-09 15:59") == ""
+    one = "no bars since 2025-07-08, and 1 session has ended since: ADAS"
+    assert told_at("2025-07-09 16:00") == one
+    assert told_at("2025-07-14 17:00") == one.replace("1 session has", "4 sessions have")
+    assert told_at("2025-07-14 17:00", end="2025-07-08") == ""
+
+
+@SQLITE
 def test_the_money_of_backtests_is_not_added_to_that_of_accounts(
     world: Books, tmp_path: Path
 ) -> None:
