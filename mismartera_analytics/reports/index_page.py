@@ -109,7 +109,8 @@ def _cards(
         Card("Bars missing", f"{len(bare):,}", "loss" if bare else ""),
         Card("Lost on their last session", f"{len(losses):,}", "loss" if losses else ""),
     ]
-    live, simulated = [], []
+    live: list[Headline] = []
+    simulated: list[Headline] = []
     for entry in entries:
         if entry.outcome.error is None:
             kind = simulated if entry.outcome.request.is_simulated else live

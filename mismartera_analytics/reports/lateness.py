@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+import pandas as pd
+
 from mismartera_analytics import clock
 
 __all__ = ["late_bars"]
@@ -56,7 +58,8 @@ def late_bars(
         last = min(moment.date() + dt.timedelta(days=1), calendar.covers_to)
         if first > last:
             continue
-        ended = int((calendar.closes(calendar.labels(first, last)) <= moment).sum())
+        closes = calendar.closes(calendar.labels(first, last))
+        ended = int(closes.searchsorted(pd.Timestamp(moment), side="right"))
         if ended:
             names = sorted(symbol for symbol, own in calendars.items() if own is calendar)
             some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
