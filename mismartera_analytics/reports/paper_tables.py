@@ -36,6 +36,7 @@ def add_table(sheets: Sheets, view: TableView) -> None:
     if len(view.rows) > len(rows):
         note = f"{note} On paper the first {len(rows)} of {len(view.rows)} rows.".strip()
     table = _Laid(view, rows, sheets.width)
+    told = _note_of(note, sheets.width) if note else None
     place = 0
     while place < len(rows) or place == 0:
         count = table.fitting(place, sheets.left)
@@ -45,17 +46,31 @@ def add_table(sheets: Sheets, view: TableView) -> None:
             sheets.turn()
             count = table.fitting(place, sheets.whole)
         count = max(count, 1)
-        sheets.add(table.piece(place, count))
+        is_last = count == len(rows) - place
+        piece = table.piece(place, count)
+        is_alone = told is not None and is_last and sheets.left < piece.height + told.height
+        if is_alone and count == 1:
+            sheets.turn()
+        elif is_alone:  # the note goes to the next page, and two rows with it
+            count -= min(count - 1, 2)
+            piece = table.piece(place, count)
+        sheets.add(piece)
         place += count
-    if note:
-        lines = wrapped(note, sheets.width, 7.0)
-
-        def draw(pen: Pen, x: float, y: float) -> None:
-            for row, line in enumerate(lines):
-                pen.text(x, y + 0.13 + 0.125 * row, line, size=7, colour=LIGHT.muted)
-
-        sheets.add(Piece(0.1 + 0.125 * len(lines), draw))
+        if is_alone and place < len(rows):
+            sheets.turn()
+    if told is not None:
+        sheets.add(told)
     sheets.space(0.12)
+
+
+def _note_of(note: str, width: float) -> Piece:
+    lines = wrapped(note, width, 7.0)
+
+    def draw(pen: Pen, x: float, y: float) -> None:
+        for row, line in enumerate(lines):
+            pen.text(x, y + 0.13 + 0.125 * row, line, size=7, colour=LIGHT.muted)
+
+    return Piece(0.1 + 0.125 * len(lines), draw)
 
 
 class _Laid:

@@ -177,8 +177,7 @@ def _block(sheets: Sheets, block: Block) -> None:
     elif isinstance(block, TableView):
         add_table(sheets, block)
     elif isinstance(block, Drawing):
-        sheets.add(Piece(3.3 if block.is_wide else 2.5, drawings=(block,)))
-        _caption(sheets, [block.caption])
+        _drawn(sheets, 3.3 if block.is_wide else 2.5, [block])
     elif isinstance(block, Balance):
         bar = LIGHT.gain if block.identity.holds else LIGHT.loss
         _box(sheets, block.verdict, block.text, bar)
@@ -201,11 +200,19 @@ def _side_by_side(sheets: Sheets, sections: list[Section]) -> None:
             pen.text(x + place * half, y + 0.18, section.title, size=11, weight="bold")
 
     sheets.add(Piece(0.3, heads, is_head=True))
-    sheets.add(Piece(2.2, drawings=drawings))
-    _caption(sheets, [drawing.caption for drawing in drawings])
+    _drawn(sheets, 2.2, drawings)
 
 
-def _caption(sheets: Sheets, captions: Sequence[str]) -> None:
+def _drawn(sheets: Sheets, height: float, drawings: Sequence[Drawing]) -> None:
+    """Put drawings side by side, on one page with their captions."""
+    caption = _caption(sheets, [drawing.caption for drawing in drawings])
+    if height + caption.height > sheets.left:
+        sheets.turn()
+    sheets.add(Piece(height, drawings=tuple(drawings)))
+    sheets.add(caption)
+
+
+def _caption(sheets: Sheets, captions: Sequence[str]) -> Piece:
     each = (sheets.width - 0.3 * (len(captions) - 1)) / len(captions)
     blocks = [wrapped(caption, each, 7.0) for caption in captions]
 
@@ -215,7 +222,7 @@ def _caption(sheets: Sheets, captions: Sequence[str]) -> None:
                 at = y + 0.12 + 0.125 * row
                 pen.text(x + place * (each + 0.3), at, line, size=7, colour=LIGHT.muted)
 
-    sheets.add(Piece(0.1 + 0.125 * max(map(len, blocks)), draw))
+    return Piece(0.1 + 0.125 * max(map(len, blocks)), draw)
 
 
 def _box(sheets: Sheets, verdict: str, text: str, bar: str) -> None:

@@ -11,7 +11,10 @@ from mismartera_analytics import tear_sheet
 from mismartera_analytics.errors import InvalidInputError, StorageError
 from mismartera_analytics.reports.content import Notice, TearSheetContent
 from mismartera_analytics.reports.lettering import shrunk, width_of, wrapped
+from mismartera_analytics.reports.paper import Piece, Sheets
+from mismartera_analytics.reports.paper_tables import add_table
 from mismartera_analytics.reports.tearsheet import render_pdf
+from mismartera_analytics.reports.views import Cell, Head, TableView
 from tests.reports import made_up
 
 EVIL = "<script>alert(1)</script> 🚀 $x$ \\frac{1}{2} 日本"
@@ -76,6 +79,24 @@ def test_the_same_content_gives_the_same_bytes(monkeypatch):
     told = pypdf.PdfReader(io.BytesIO(first)).metadata
     assert told.title == "Short"
     assert told.creation_date.timestamp() == told.modification_date.timestamp() == 1750000000
+
+
+@pytest.mark.parametrize("above", [0.0, 1.0, 7.3])
+def test_a_note_never_stands_alone_on_a_page(above):
+    head = (Head("Row"),)
+    for count in range(1, 61):
+        sheets = Sheets((8.27, 11.69))
+        if above:
+            sheets.add(Piece(above))
+        rows = tuple((Cell(f"row {number}"),) for number in range(count))
+        add_table(sheets, TableView(head, rows, note="what it means"))
+        pages = [
+            [text.get_text() for text in figure.texts] for figure in sheets.figures(lambda *_: None)
+        ]
+        assert "what it means" in pages[-1]
+        assert any(text.startswith("row ") for text in pages[-1])
+        shown = [text for page in pages for text in page if text.startswith("row ")]
+        assert shown == [f"row {number}" for number in range(count)]
 
 
 def test_lines_fit():
