@@ -9,6 +9,9 @@ from typing import Any
 
 __all__ = ["shrunk", "width_of", "wrapped"]
 
+ROUNDING = 1e-9
+"""A column as wide as its text, less the room between columns again, loses a bit [inch]."""
+
 _BREAKS = re.compile(r"(\s+|(?<=[/_(])(?=\S)|(?<=[^\W\d]-)(?=\S))")
 
 
@@ -73,13 +76,13 @@ def wrapped(
     """
     lines, line = [], ""
     for part in _BREAKS.split(" ".join(text.split())):
-        if width_of((line + part).rstrip(), size, weight) <= width:
+        if width_of((line + part).rstrip(), size, weight) <= width + ROUNDING:
             line = line + part if line else part.lstrip()
             continue
         if line.strip():
             lines.append(line.rstrip())
         line = part.lstrip()
-        while width_of(line, size, weight) > width and len(line) > 1:
+        while width_of(line, size, weight) > width + ROUNDING and len(line) > 1:
             fit = _fitting(line, width, size, weight)
             lines.append(line[:fit])
             line = line[fit:]
@@ -99,7 +102,7 @@ def shrunk(text: str, width: float, size: float, weight: str = "normal") -> str:
     >>> shrunk("short", 5.0, 10.0)
     'short'
     """
-    if width_of(text, size, weight) <= width:
+    if width_of(text, size, weight) <= width + ROUNDING:
         return text
     end = "\N{HORIZONTAL ELLIPSIS}"
     kept = text.rstrip(end)

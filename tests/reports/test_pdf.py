@@ -12,7 +12,7 @@ from mismartera_analytics.errors import InvalidInputError, StorageError
 from mismartera_analytics.reports.content import Notice, TearSheetContent
 from mismartera_analytics.reports.lettering import shrunk, width_of, wrapped
 from mismartera_analytics.reports.paper import Piece, Sheets
-from mismartera_analytics.reports.paper_tables import add_table
+from mismartera_analytics.reports.paper_tables import PAD, add_table
 from mismartera_analytics.reports.tearsheet import render_pdf
 from mismartera_analytics.reports.views import Cell, Head, TableView
 from tests.reports import made_up
@@ -106,6 +106,14 @@ def test_lines_fit():
     assert "".join("".join(lines).split()) == "".join(text.split())
     assert width_of(shrunk(text, 1.2, 8.0), 8.0) <= 1.2
     assert len(wrapped(text, 1.2, 8.0, most=2)) == 2
+
+
+def test_a_text_fits_into_the_room_that_was_made_for_it():
+    for number in range(2_000):
+        text = f"−{number / 37:.2f}%"
+        for size in (7.5, 6.0):
+            assert wrapped(text, width_of(text, size) + PAD - PAD, size) == [text]
+            assert shrunk(text, width_of(text, size) + PAD - PAD, size) == text
 
 
 @pytest.mark.parametrize("path", ["x.docx", "x", "x.htm", "x.pdf.gz"])
