@@ -11,9 +11,22 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from mismartera_analytics.errors import InvalidInputError, UnknownArgumentError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    MissingDependencyError,
+    UnknownArgumentError,
+    suggestion,
+)
 
-__all__ = ["check_choice", "is_number", "is_whole", "only_known_names", "truth", "whole"]
+__all__ = [
+    "check_choice",
+    "dask_client",
+    "is_number",
+    "is_whole",
+    "only_known_names",
+    "truth",
+    "whole",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,3 +148,24 @@ def only_known_names(*more: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return checked
 
     return decorate
+
+
+def dask_client(value: Any) -> Any:
+    """Return a `distributed.Client` that was given as ``client=``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If Dask is not installed.
+    InvalidInputError
+        If it is something else.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingDependencyError(
+            "client= needs Dask; install it with pip install 'mismartera-analytics[distributed]'."
+        ) from None
+    if not isinstance(value, Client):
+        raise InvalidInputError(f"client={value!r} must be a distributed.Client.")
+    return value

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mismartera_analytics.arguments import dask_client
 from mismartera_analytics.backtesting.jobs import Job, Runner
-from mismartera_analytics.errors import InvalidInputError, MissingDependencyError, WorkerError
+from mismartera_analytics.errors import InvalidInputError, WorkerError
 
 __all__ = ["Batch", "Executor", "InDask", "InProcesses", "InThreads", "processors"]
 
@@ -175,15 +176,7 @@ class InDask:
     """
 
     def __init__(self, client: Any) -> None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise MissingDependencyError(
-                "client= needs Dask; install it with pip install 'mismartera-analytics[distributed]'."
-            ) from None
-        if not isinstance(client, Client):
-            raise InvalidInputError(f"client={client!r} must be a distributed.Client.")
-        self._client: Any = client
+        self._client: Any = dask_client(client)
 
     def run(self, job: Job, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Floats]]:
         """Yield each batch with its scores, as they come."""

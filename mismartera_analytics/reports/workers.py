@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Protocol
 
-from mismartera_analytics.errors import InvalidInputError, MissingDependencyError
+from mismartera_analytics.arguments import dask_client
+from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.reports.outcomes import Outcome, Request, Setup, failed, make
 
 __all__ = ["Here", "InDask", "InProcesses", "Workers", "workers_of"]
@@ -140,15 +141,7 @@ class InDask:
     """
 
     def __init__(self, client: Any) -> None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise MissingDependencyError(
-                "client= needs Dask; install it with pip install 'mismartera-analytics[distributed]'."
-            ) from None
-        if not isinstance(client, Client):
-            raise InvalidInputError(f"client={client!r} must be a distributed.Client.")
-        self._client: Any = client
+        self._client: Any = dask_client(client)
 
     def run(self, setup: Setup, requests: Sequence[Request]) -> Iterator[Outcome]:
         """Yield the outcome of every request, as they are ready."""
