@@ -4,8 +4,9 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 NOTEBOOKS ?= cache
 LAB_OPTIONS ?=
+LOCK_OPTIONS ?=
 
-.PHONY: help demo test test-browser crash faults check lab docs bench clean calendars calendars-check calendars-goldens \
+.PHONY: help demo test test-browser crash faults check lock audit dependencies lab docs bench clean calendars calendars-check calendars-goldens \
 	backtest-peers backtest-goldens metric-goldens
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,11 +26,22 @@ crash: $(STAMPS)/dev   ## fifty rounds of kill -9 and half a minute of two write
 faults: $(STAMPS)/dev  ## killed processes, lost servers, full disks, hostile input, foreign rows: the long form
 	FAULT_TESTS=full $(BIN)/python -m pytest tests/faults -o log_cli=true -o log_cli_level=INFO
 
-check: $(STAMPS)/dev   ## ruff, mypy --strict and the import contracts
+check: $(STAMPS)/dev   ## ruff, mypy --strict, the import contracts, the locks and the licences
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_locks.py
+	$(BIN)/python tools/check_licences.py
+
+lock: .bench/lock/complete  ## locks/*.txt anew from pyproject.toml; LOCK_OPTIONS=--upgrade takes the newest
+	.bench/lock/bin/python tools/make_locks.py $(LOCK_OPTIONS)
+
+audit: .bench/audit/complete  ## what is known against the locked versions; fails where that cannot be asked
+	.bench/audit/bin/python tools/audit_locks.py
+
+dependencies: $(STAMPS)/dev  ## docs/dependencies.md anew: sizes, import times and, where it is reached, upkeep
+	$(BIN)/python tools/make_dependency_table.py
 
 lab: $(STAMPS)/lab     ## JupyterLab on the notebooks; LAB_OPTIONS=--allow-root or --no-browser are handed on
 	$(BIN)/mismartera demo --if-missing
@@ -67,18 +79,15 @@ clean:           ## remove .venv and what tools left
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-# A stamp is an extra that is installed; it is stale when pyproject.toml is newer.
-$(STAMPS)/demo: EXTRAS = samples
-$(STAMPS)/dev: EXTRAS = dev
-$(STAMPS)/lab: EXTRAS = samples,lab
-$(STAMPS)/docs: EXTRAS = docs
-$(STAMPS)/%: pyproject.toml | .venv/bin/python
+# A stamp is a lock that is installed; it is stale when the lock or pyproject.toml is newer.
+$(STAMPS)/%: locks/%.txt pyproject.toml | .venv/bin/python
 	@echo "Installing into .venv; the first time takes a minute or two."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c "from mismartera_analytics.kernels.compiling import compile_kernels; compile_kernels()"
 	@mkdir -p $(@D) && touch $@
 
-# Sources of calendars need versions that differ from ours, so each has an environment of its own.
+# What needs other versions than ours, or none of ours, has an environment of its own.
 .bench/%/complete: tools/%-requirements.txt
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
