@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from check_locks import LOCKS, ROOT, Pin, lock_path, read_lock
@@ -37,45 +38,49 @@ def pins_of(paths: list[Path]) -> list[Pin]:
     return [found[key] for key in sorted(found)]
 
 
-def write_requirements(pins: list[Pin], folder: Path) -> list[Path]:
-    """Write pins without their markers; two versions of one package go into two files."""
-    files: list[list[Pin]] = []
+def rounds_of(pins: list[Pin]) -> list[list[Pin]]:
+    """Return pins in groups without two versions of one package, which pip-audit refuses."""
+    rounds: list[list[Pin]] = []
     for pin in pins:
-        place = next((file for file in files if file[-1].name != pin.name), None)
-        if place is None:
-            files.append(place := [])
-        place.append(pin)
-    paths = []
-    for number, file in enumerate(files):
-        paths.append(folder / f"{number}.txt")
-        paths[-1].write_text("".join(f"{pin.name}=={pin.version}\n" for pin in file))
-    return paths
+        version = sum(other.name == pin.name for group in rounds for other in group)
+        if version == len(rounds):
+            rounds.append([])
+        rounds[version].append(pin)
+    return rounds
 
 
 def ask(pins: list[Pin], service: str | None, seconds: float) -> list[dict[str, object]] | str:
     """Return pip-audit's line for each pin, or a sentence why it has none."""
+    ends = time.monotonic() + seconds
+    lines: list[dict[str, object]] = []
+    for group in rounds_of(pins):
+        try:
+            done = pip_audit(group, service, max(ends - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            return f"it did not answer for all within {seconds:g} s"
+        try:
+            lines += json.loads(done.stdout)["dependencies"]
+        except (ValueError, KeyError, TypeError):
+            told = done.stderr.strip().splitlines()
+            return cause(told[-1]) if told else f"pip-audit ended with {done.returncode}"
+    return lines
+
+
+def pip_audit(
+    pins: list[Pin], service: str | None, seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Run pip-audit on pins without their markers: those of every platform are asked for."""
     with tempfile.TemporaryDirectory() as folder:
-        files = write_requirements(pins, Path(folder))
+        file = Path(folder) / "pins.txt"
+        file.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in pins))
         command = [
             sys.executable, "-m", "pip_audit", "--vulnerability-service", "osv",
             "--disable-pip", "--no-deps", "--format", "json", "--progress-spinner", "off",
-            "--timeout", str(REQUEST_SECONDS),
+            "--timeout", str(REQUEST_SECONDS), "--requirement", str(file),
             *(["--osv-url", service] if service else []),
             *(option for advisory in NOT_FOR_US for option in ("--ignore-vuln", advisory)),
-            *(option for file in files for option in ("--requirement", str(file))),
         ]  # fmt: skip
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=seconds
-            )
-        except subprocess.TimeoutExpired:
-            return f"it did not answer for all within {seconds:g} s"
-    try:
-        lines: list[dict[str, object]] = json.loads(done.stdout)["dependencies"]
-    except (ValueError, KeyError, TypeError):
-        told = done.stderr.strip().splitlines() or [f"pip-audit ended with {done.returncode}"]
-        return cause(told[-1])
-    return lines
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
 
 
 def cause(line: str) -> str:

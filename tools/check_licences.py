@@ -107,6 +107,8 @@ def one(parts: list[str]) -> list[frozenset[str]]:
     if not parts:
         raise LicenceError("A licence expression ends too early.")
     part = parts.pop(0)
+    if part.upper() in {"AND", "OR", "WITH", ")"}:
+        raise LicenceError(f"{part!r} is no licence.")
     if part == "(":
         found = either(parts)
         if not parts or parts.pop(0) != ")":

@@ -116,7 +116,8 @@ def read_lock(text: str) -> list[Pin]:
         except InvalidRequirement as error:
             raise LockError(f"{stated!r} is no pinned requirement.") from error
         exact = [one for one in requirement.specifier if one.operator == "=="]
-        if requirement.url or len(exact) != 1 or len(requirement.specifier) != 1:
+        wild = any(one.version.endswith("*") for one in exact)
+        if requirement.url or wild or len(exact) != 1 or len(requirement.specifier) != 1:
             raise LockError(f"{stated!r} does not pin one version.")
         if not hashes:
             raise LockError(f"{stated!r} has no hash.")
@@ -226,30 +227,30 @@ def check(root: Path = ROOT) -> list[str]:
     """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     build = list(map(Requirement, build_requirements(root / "pyproject.toml")))
-    faults: dict[str, list[str]] = {}
-    whole: set[tuple[str, Version]] = set()
-    for name, extras in LOCKS.items():
-        path = lock_path(name, root)
-        if not path.exists():
-            faults[f"locks/{name}.txt is not there"] = []
-            continue
-        pins = read_lock(path.read_text(encoding="utf-8"))
-        versions = {(pin.name, pin.version) for pin in pins}
-        whole = whole or versions
-        for other, version in sorted(versions - whole):
-            faults[
-                f"locks/{name}.txt holds {other} {version}, locks/{EVERYTHING}.txt does not"
-            ] = []
-        direct = asked_for(project, extras) + build
-        for label, environment in environments():
-            for fault in faults_in(pins, direct, environment):
-                faults.setdefault(f"locks/{name}.txt {fault}", []).append(label)
-    return [
-        f"{fault} ({where[0]}{f' and {len(where) - 1} more' if len(where) > 1 else ''})."
-        if where
-        else f"{fault}."
-        for fault, where in faults.items()
+    locks = {name: lock_path(name, root) for name in LOCKS}
+    sentences = [
+        f"locks/{name}.txt is not there." for name, path in locks.items() if not path.exists()
     ]
+    if sentences:
+        return sentences
+    pins = {name: read_lock(path.read_text(encoding="utf-8")) for name, path in locks.items()}
+    whole = {(pin.name, pin.version) for pin in pins[EVERYTHING]}
+    for name, extras in LOCKS.items():
+        others = sorted({(pin.name, pin.version) for pin in pins[name]} - whole)
+        sentences += [
+            f"locks/{name}.txt holds {other} {version}, locks/{EVERYTHING}.txt does not."
+            for other, version in others
+        ]
+        direct = asked_for(project, extras) + build
+        where: dict[str, list[str]] = {}
+        for label, environment in environments():
+            for fault in faults_in(pins[name], direct, environment):
+                where.setdefault(fault, []).append(label)
+        sentences += [
+            f"locks/{name}.txt {fault} ({labels[0]} and {len(labels) - 1} more)."
+            for fault, labels in where.items()
+        ]
+    return sentences
 
 
 if __name__ == "__main__":
