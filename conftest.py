@@ -16,6 +16,7 @@ from mismartera_analytics.models import database as db
 
 settings.register_profile("steady", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("steady")
+pytest_plugins = ("tests.both_databases",)
 MAY_SKIP = ("../shared is absent",)
 SHARED_DATA = Path(__file__).resolve().parent.parent / "shared" / "data"
 

@@ -22,6 +22,7 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 from mismartera_analytics.models.database import read_session, session_scope
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.user import User
 
 if TYPE_CHECKING:
@@ -146,7 +147,17 @@ def create_user(
     if identity is not None and not identity.is_superuser:
         raise NotAllowedError(f"user {identity.username!r} may not create users; a superuser may.")
     hashed = _context().hash(password)
+    return _insert_user(username, email, hashed, superuser=superuser)
+
+
+@repeated
+def _insert_user(username: str, email: str, hashed: str, *, superuser: bool) -> User:
+    """Write a user's row; the hash, which no other row has, tells one that is there already."""
+    own = select(User).where(User.username == username, User.hashed_password == hashed)
     with session_scope() as db_session:
+        user = db_session.scalar(own)
+        if user is not None:
+            return user
         _refuse_taken(db_session, username, email)
         user = User(username=username, email=email, hashed_password=hashed, is_superuser=superuser)
         try:
@@ -165,6 +176,7 @@ def _refuse_taken(db_session: Session, username: str, email: str) -> None:
             raise DuplicateError(f"{column.key}={value!r} is taken; choose another.") from None
 
 
+@repeated
 def set_password(user: str | int | User, password: str) -> None:
     """Replace a user's password.
 
@@ -198,6 +210,7 @@ def set_password(user: str | int | User, password: str) -> None:
         db_session.get_one(User, found.id).hashed_password = hashed
 
 
+@repeated
 def authenticate_user(username: str, password: str) -> User | None:
     """Return the user if the password is right and the user is active, else None.
 
@@ -290,6 +303,7 @@ def as_user(user: str | int | User) -> Iterator[Identity]:
         _identity.reset(token)
 
 
+@repeated
 def _permitted(user: str | int | User, *, otherwise: str) -> User:
     """Return a user; whoever is signed in and no superuser is refused all others, known or not."""
     identity = current_user()

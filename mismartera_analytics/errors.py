@@ -15,6 +15,7 @@ __all__ = [
     "BarsNotFoundError",
     "CalendarRangeError",
     "ConfigurationError",
+    "ConnectionLostError",
     "DatabaseBusyError",
     "DatabaseNotReadyError",
     "DatabaseUnreachableError",
@@ -27,6 +28,7 @@ __all__ = [
     "MissingDependencyError",
     "NaiveDatetimeError",
     "NotAllowedError",
+    "OutcomeUnknownError",
     "RetiredEngineError",
     "StorageError",
     "StrategyError",
@@ -101,6 +103,14 @@ class NotAllowedError(MismarteraError, PermissionError):
 
 class DatabaseUnreachableError(MismarteraError, ConnectionError):
     """The database cannot be opened or its server does not answer."""
+
+
+class ConnectionLostError(DatabaseUnreachableError):
+    """The connection broke, or the server restarts; what was not committed is undone."""
+
+
+class OutcomeUnknownError(DatabaseUnreachableError):
+    """The connection broke during a COMMIT: whether the transaction was written is not known."""
 
 
 class DatabaseNotReadyError(MismarteraError, RuntimeError):

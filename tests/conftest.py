@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, make_url, select, text
 from sqlalchemy.pool import NullPool
 
 from mismartera_analytics import config
 from mismartera_analytics.models import database as db
 from mismartera_analytics.models import load_mappings, migrate
 from mismartera_analytics.models.connections import make_engine
+from mismartera_analytics.models.database import Base
 
 _numbers = itertools.count(1)
 
@@ -116,6 +117,46 @@ def postgres_template(postgres_database: Callable[[str | None], str]) -> str:
     url = postgres_database(None)
     _initialise(url)
     return str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def demo_template(
+    demo_home: Path, postgres_template: str, postgres_database: Callable[[str | None], str]
+) -> str:
+    """Make a PostgreSQL database with the demo's records, to be copied; the value is its name."""
+    url = postgres_database(postgres_template)
+    load_mappings()
+    path = demo_home / "data" / "mismartera.db"
+    source, target = make_engine(f"sqlite:///{path}"), make_engine(url)
+    with source.connect() as giver, target.begin() as taker:
+        tables = Base.metadata.sorted_tables
+        for table in reversed(tables):
+            taker.execute(table.delete())
+        for table in tables:
+            rows = [dict(row) for row in giver.execute(select(table)).mappings()]
+            if rows:
+                taker.execute(table.insert(), rows)
+            if "id" in table.columns:
+                numbers = f"pg_get_serial_sequence('{table.name}', 'id')"
+                last = f"(SELECT max(id) FROM {table.name})"
+                taker.execute(text(f"SELECT setval({numbers}, {last}) WHERE {last} IS NOT NULL"))
+    source.dispose()
+    target.dispose()
+    return str(make_url(url).database)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def demo_on_both(request: pytest.FixtureRequest, demo_data: Path) -> Iterator[Path]:
+    """Give the test a home with the demo's bars, and its records on SQLite and PostgreSQL in turn."""
+    if request.param == "sqlite":
+        yield demo_data
+        return
+    make = request.getfixturevalue("postgres_database")
+    url = make(request.getfixturevalue("demo_template"))
+    config.configure(database_url=url)
+    yield demo_data
+    db.close_db()
+    _drop(request.getfixturevalue("postgres_server"), url)
 
 
 def _initialise(url: str) -> None:

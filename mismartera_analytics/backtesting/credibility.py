@@ -20,6 +20,7 @@ from mismartera_analytics.errors import (
     UnknownNameError,
     suggestion,
 )
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.performance.overfitting import (
     SharpeEstimate,
     expected_maximum_sharpe,
@@ -105,11 +106,7 @@ def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
         If a family is named that has no trials and is not the run's own.
     """
     from mismartera_analytics.backtesting.counting import check_family, trial_record
-    from mismartera_analytics.backtesting.trial_log import (
-        families,
-        logged_results,
-        recorded_trials,
-    )
+    from mismartera_analytics.backtesting.trial_log import logged_results
 
     estimate = sharpe_estimate(result.returns)
     own = [] if estimate is None else [estimate.sharpe]
@@ -120,10 +117,7 @@ def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
         problem = "frames are counted in a family only where one is named (family=)"
         return Tries("", 1, np.array(own), problem)
     try:
-        with reading(None) as own_session:
-            table = recorded_trials(own_session, named)
-            if table.empty and named != result.family:
-                raise _unknown(named, families(own_session))
+        table = _trials_of(named, is_own=named == result.family)
         record = trial_record(result)
         is_recorded = logged_results(named, [record])[0] is not None or _is_among(table, record)
     except _UNREAD as error:
@@ -133,6 +127,18 @@ def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
     known = table["sharpe"].to_numpy(np.float64)[np.array(alike, bool)]
     sharpes = np.concatenate([known[~np.isnan(known)], [] if is_recorded else own])
     return Tries(named, len(table) + (not is_recorded), sharpes)
+
+
+@repeated
+def _trials_of(family: str, *, is_own: bool) -> pd.DataFrame:
+    """Return the trials of a family; one that is not the run's own must have some."""
+    from mismartera_analytics.backtesting.trial_log import families, recorded_trials
+
+    with reading(None) as db_session:
+        table = recorded_trials(db_session, family)
+        if table.empty and not is_own:
+            raise _unknown(family, families(db_session))
+    return table
 
 
 def _unknown(family: str, names: Sequence[str]) -> UnknownNameError:

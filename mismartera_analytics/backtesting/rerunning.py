@@ -31,6 +31,7 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 from mismartera_analytics.models import BacktestRun
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.sql_tables import OWNED
 from mismartera_analytics.recording.ownership import UserLike, reading, scope_of
 
@@ -143,8 +144,7 @@ def rerun(
         "short_exits": short_exits,
         "orders": orders,
     }
-    with reading(db_session) as own:
-        row = run_row(own, run, user=user)
+    row = _row(run, user=user, db_session=db_session)
     code_version, title = row.code_version, f"run {row.id} ({row.name!r})"
     _, kept = _recorded(row)
     instructions = _instructions(kept, strategy, given)
@@ -160,6 +160,12 @@ def rerun(
         )
         raise NotReproducibleError(f"{title} ran again with another result.{changed}")
     return result
+
+
+@repeated
+def _row(run: int | str, *, user: UserLike | None, db_session: Session | None) -> BacktestRun:
+    with reading(db_session) as own:
+        return run_row(own, run, user=user)
 
 
 def run_row(db_session: Session, run: int | str, *, user: UserLike | None = None) -> BacktestRun:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from mismartera_analytics import clock, frames
 from mismartera_analytics.models import BacktestRun
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.sql_tables import OWNED
 from mismartera_analytics.recording import books
 from mismartera_analytics.recording.ownership import UserLike, reading, scope_of
@@ -27,6 +28,7 @@ _METRICS = {
 }
 
 
+@repeated
 def saved_runs(
     *,
     user: UserLike | None = None,
@@ -91,6 +93,7 @@ def saved_runs(
     return frames.RUNS.conform(table, tz=tz)
 
 
+@repeated
 def run_details(
     run: int | str, *, user: UserLike | None = None, db_session: Session | None = None
 ) -> pd.DataFrame:

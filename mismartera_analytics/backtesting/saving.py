@@ -25,6 +25,7 @@ from mismartera_analytics.models import (
     Position,
     Trial,
 )
+from mismartera_analytics.models.retrying import repeated, repeated_until_commit
 from mismartera_analytics.models.runs import BROKER
 from mismartera_analytics.recording.accounts import open_account
 from mismartera_analytics.recording.checking import content
@@ -44,6 +45,9 @@ _POSITION = (
 )  # fmt: skip
 
 
+@repeated_until_commit(
+    "ask for the run by its name: ma.trials() and saved_runs() list what was saved."
+)
 def save_result(
     result: BacktestResult,
     name: str,
@@ -101,6 +105,7 @@ def save_result(
     return account_id
 
 
+@repeated
 def check_unused(name: str, *, user: UserLike | None = None) -> None:
     """Refuse a name that `save_result` would refuse, before anything is run.
 

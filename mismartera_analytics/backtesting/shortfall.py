@@ -18,6 +18,7 @@ from mismartera_analytics.backtesting.rerunning import recorded_market
 from mismartera_analytics.backtesting.result import BacktestResult
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.models import AccountInfo, BacktestRun
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.records import orders as orders_of_account
 from mismartera_analytics.recording.ownership import AccountLike, account_of, reading
 
@@ -31,6 +32,7 @@ Int64s = NDArray[np.int64]
 WEEK = dt.timedelta(days=7)
 
 
+@repeated
 def compare(
     live: AccountLike | BacktestResult,
     simulated: AccountLike | BacktestResult,

@@ -21,6 +21,7 @@ from mismartera_analytics.backtesting.fingerprints import code_hash, json_value
 from mismartera_analytics.errors import suggestion
 from mismartera_analytics.models import BacktestRun, Trial
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.sql_tables import OWNED
 from mismartera_analytics.recording import books
 from mismartera_analytics.recording.ownership import Scope, UserLike, reading, scope_of
@@ -142,6 +143,7 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+@repeated
 def log_trials(
     family: str,
     records: Iterable[TrialRecord],
@@ -201,6 +203,7 @@ def log_trials(
         own.connection().execute(statement, rows)
 
 
+@repeated
 def logged_results(
     family: str,
     records: Sequence[TrialRecord],
@@ -240,6 +243,7 @@ def logged_results(
     return [None if text is None else json.loads(text) for text in texts]
 
 
+@repeated
 def trials(
     family: str | None = None,
     *,

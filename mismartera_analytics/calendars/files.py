@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from mismartera_analytics.calendars import names
 from mismartera_analytics.errors import InvalidInputError, StorageError
 from mismartera_analytics.models.database import read_session, session_scope
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.trading_calendar import MarketHours, TradingHoliday
+from mismartera_analytics.models.turns import take_turn
 
 __all__ = ["ImportReport", "delete_holidays", "export_holidays", "import_holidays"]
 
@@ -54,6 +56,7 @@ class _Line:
     late_open_time: dt.time | None
 
 
+@repeated
 def import_holidays(
     path: str | Path, exchange: str, *, db_session: Session | None = None
 ) -> ImportReport:
@@ -94,6 +97,7 @@ def import_holidays(
         with session_scope() as own_session:
             return import_holidays(path, exchange, db_session=own_session)
     lines = _read(Path(path))
+    take_turn(db_session)
     key = _key(exchange, db_session)
     query = select(TradingHoliday).where(TradingHoliday.exchange == key)
     present = {row.date: row for row in db_session.scalars(query)}
@@ -116,6 +120,7 @@ def import_holidays(
     return ImportReport(inserted, updated, len(lines) - inserted - updated)
 
 
+@repeated
 def export_holidays(
     path: str | Path,
     exchange: str,
@@ -187,6 +192,7 @@ def export_holidays(
     return len(rows)
 
 
+@repeated
 def delete_holidays(exchange: str, year: int, *, db_session: Session | None = None) -> int:
     """Delete the holidays of one year that the tables hold under one name.
 

@@ -16,6 +16,7 @@ from mismartera_analytics.calendars.rules import CalendarRules, read_rules
 from mismartera_analytics.calendars.sessions import TradingCalendar
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.models.database import is_own_reader, read_session
+from mismartera_analytics.models.retrying import repeated
 
 __all__ = ["trading_calendar", "trading_sessions"]
 
@@ -34,6 +35,7 @@ class _Held:
 _held: dict[tuple[str, str, str | None], _Held] = {}
 
 
+@repeated
 def trading_calendar(
     name: str, asset_class: str | None = None, *, db_session: Session | None = None
 ) -> TradingCalendar:

@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 from mismartera_analytics.calendars import package_data, stamps
 from mismartera_analytics.calendars.stamps import Origin
 from mismartera_analytics.models.database import read_session, session_scope
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.trading_calendar import (
     MarketHours,
     MarketHoursPeriod,
     TradingHoliday,
 )
+from mismartera_analytics.models.turns import take_turn
 
 __all__ = ["KeptRow", "SyncReport", "list_calendars", "sync_calendars"]
 
@@ -58,6 +60,7 @@ class SyncReport:
     kept: list[KeptRow] = field(default_factory=list)
 
 
+@repeated
 def sync_calendars(
     names: Iterable[str] | None = None, *, db_session: Session | None = None
 ) -> SyncReport:
@@ -94,6 +97,7 @@ def sync_calendars(
     if db_session is None:
         with session_scope() as own_session:
             return sync_calendars(names, db_session=own_session)
+    take_turn(db_session)
     groups = None if names is None else package_data.groups_named(names)
     rules = package_data.packaged_rules(groups)
     version = package_data.packaged_version()
@@ -192,6 +196,7 @@ _KEYS = {
 }
 
 
+@repeated
 def list_calendars(*, db_session: Session | None = None) -> pd.DataFrame:
     """Return the calendars that the tables hold.
 

@@ -16,6 +16,8 @@ from mismartera_analytics.market_data.layout import SYMBOL_RULE, check_symbols, 
 from mismartera_analytics.market_data.renames import read_changes
 from mismartera_analytics.models import database
 from mismartera_analytics.models.instruments import CorporateAction
+from mismartera_analytics.models.retrying import repeated
+from mismartera_analytics.models.turns import take_turn
 
 __all__ = ["ACTION_TYPES", "corporate_actions", "record_actions", "record_rows"]
 
@@ -72,6 +74,7 @@ def record_actions(frame: pd.DataFrame) -> int:
     return record_rows({f"corporate action {i}": row for i, row in enumerate(rows, start=1)})
 
 
+@repeated
 def record_rows(rows: Mapping[str, Mapping[Any, Any]]) -> int:
     """Record actions by what names each in errors: a position, or a line of a file.
 
@@ -95,6 +98,7 @@ def record_rows(rows: Mapping[str, Mapping[Any, Any]]) -> int:
         return 0
     changed = 0
     with database.session_scope() as db_session:
+        take_turn(db_session)
         names = sorted({action["symbol"] for action in given})
         stored = db_session.scalars(
             select(CorporateAction).where(CorporateAction.symbol.in_(names))
@@ -117,6 +121,7 @@ def record_rows(rows: Mapping[str, Mapping[Any, Any]]) -> int:
     return changed
 
 
+@repeated
 def corporate_actions(
     symbols: str | Iterable[str] | None = None,
     start: clock.LabelLike | None = None,

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from mismartera_analytics.market_data.places import Place
 from mismartera_analytics.models import database
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.runs import BacktestRun, Report
 
 __all__ = ["cited_versions"]
@@ -18,6 +19,7 @@ __all__ = ["cited_versions"]
 _LOG = "_delta_log"
 
 
+@repeated
 def cited_versions(place: Place, interval: str) -> set[int]:
     """Return the versions of an interval's bars that the database refers to, whoever's the records.
 

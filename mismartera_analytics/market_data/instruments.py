@@ -18,6 +18,8 @@ from mismartera_analytics.market_data.layout import SYMBOL_RULE, check_symbols, 
 from mismartera_analytics.market_data.tabular import table_given
 from mismartera_analytics.models import database
 from mismartera_analytics.models.instruments import Instrument
+from mismartera_analytics.models.retrying import repeated
+from mismartera_analytics.models.turns import take_turn
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -33,6 +35,7 @@ DEFAULTS: dict[str, Any] = {
 _MOST_NAMED = 10_000  # more symbols than this are picked from the whole table
 
 
+@repeated
 def record_instruments(source: pd.DataFrame | str | Path) -> int:
     """Record what symbols stand for; recording it again changes nothing.
 
@@ -80,6 +83,7 @@ def record_instruments(source: pd.DataFrame | str | Path) -> int:
     _check_groups(given)
     changed = 0
     with database.session_scope() as db_session:
+        take_turn(db_session)
         names = {row["symbol"] for row in given}
         stored = db_session.scalars(select(Instrument).where(Instrument.symbol.in_(names)))
         known = {(row.symbol, row.valid_from): row for row in stored}
@@ -249,6 +253,7 @@ def _calendar(group: str, kind: str, symbol: str, db_session: Session | None) ->
         raise UnknownNameError(f"the instrument {symbol!r}: {error}") from None
 
 
+@repeated
 def _rows(db_session: Session | None, names: list[str] | None) -> list[Any]:
     if db_session is None:
         with database.read_session() as own:

@@ -20,6 +20,7 @@ from mismartera_analytics.market_data.identities import (
 )
 from mismartera_analytics.models import database
 from mismartera_analytics.models.instruments import CorporateAction, Instrument
+from mismartera_analytics.models.retrying import repeated
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -30,6 +31,7 @@ _EPOCH = dt.date(1970, 1, 1)
 _MOST_NAMED = 10_000  # more symbols than this are picked from the whole table
 
 
+@repeated
 def read_identities(
     symbols: Iterable[str],
     *,

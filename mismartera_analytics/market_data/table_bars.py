@@ -15,7 +15,9 @@ from mismartera_analytics.market_data.layout import VALUES, check_symbols
 from mismartera_analytics.market_data.store import BarStore
 from mismartera_analytics.models import database
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.schemas import MarketData
+from mismartera_analytics.models.turns import take_turn
 
 __all__ = ["bars_from_table", "bars_to_table"]
 
@@ -65,12 +67,18 @@ def bars_from_table(
     query = select(MarketData.id).where(MarketData.interval.in_(_spellings(interval)))
     if symbols is not None:
         query = query.where(MarketData.symbol.in_(check_symbols(symbols)))
-    with database.read_session() as db_session:
-        frame = read_frame(db_session, columns, query.order_by(MarketData.id))
+    frame = _read(columns, query.order_by(MarketData.id))
     frame["volume"] = frame["volume"].fillna(0)  # the table's own default
     return ingest_bars(frame, interval, exchange=exchange, on_bad=on_bad, store=store)
 
 
+@repeated
+def _read(columns: dict[str, Any], query: Select[Any]) -> pd.DataFrame:
+    with database.read_session() as db_session:
+        return read_frame(db_session, columns, query)
+
+
+@repeated
 def bars_to_table(
     symbols: str | Iterable[str],
     interval: str,
@@ -118,6 +126,7 @@ def bars_to_table(
         )
     name = str(clock.parse_interval(interval))
     with database.session_scope() as db_session:
+        take_turn(db_session)
         changed, replaced = [], []
         for symbol, own in bars.groupby("symbol"):
             held = {

@@ -16,11 +16,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
+from mismartera_analytics.models import connections, failures
 from mismartera_analytics.models.sqlite_reader import BUSY
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def read_in_bulk(db_session: Session, statement: Select[Any], key: Any) -> list[
     if first is None or last - first < LEAST_ROWS:
         return None
     if engine.dialect.name == "postgresql":
-        return _read_postgresql(engine, statement.order_by(key))
+        return _read_postgresql(db_session, statement.order_by(key))
     path = engine.url.database
     if path in (None, "", ":memory:") or path.startswith("file:"):
         return None
@@ -111,14 +112,29 @@ def _read_sqlite(
     return [pa.ipc.open_stream(source).read_all() for _ in ranges]
 
 
-def _read_postgresql(engine: Engine, statement: Select[Any]) -> list[pa.Table] | None:
+def _read_postgresql(db_session: Session, statement: Select[Any]) -> list[pa.Table] | None:
+    """Read on a connection of the driver's own, which sees the state that the session sees."""
     if find_spec("adbc_driver_postgresql") is None:
         return None
     from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
-    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    engine = db_session.get_bind().engine
+    url = engine.url.set(drivername="postgresql")
+    url = url.update_query_dict(connections.lively(url))
     dialect: Any = postgresql.dialect
     text, values = _compiled(statement, dialect(paramstyle="numeric_dollar"))
-    with dbapi.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(text, values or None)
-        return [cursor.fetch_arrow_table()]
+    snapshot = str(db_session.scalar(select(func.pg_export_snapshot())))
+    try:
+        with (
+            dbapi.connect(url.render_as_string(hide_password=False)) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            cursor.execute(text, values or None)
+            return [cursor.fetch_arrow_table()]
+    except dbapi.Error as failure:
+        translated = failures.bulk_failure(failure, engine)
+        if translated is None:
+            raise
+        raise translated from failure

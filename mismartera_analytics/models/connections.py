@@ -22,7 +22,7 @@ from mismartera_analytics.errors import (
 )
 from mismartera_analytics.models import failures
 
-__all__ = ["for_writing", "is_missing_file", "make_engine", "read_only"]
+__all__ = ["for_writing", "is_missing_file", "lively", "make_engine", "read_only"]
 
 BUSY_TIMEOUT = 60.0  # [s]
 _BEGIN = "mismartera_begin"
@@ -44,6 +44,21 @@ def _with_password_hidden(url: URL) -> URL:
     if not isinstance(password, str):
         return url
     return url.difference_update_query(["password"]).set(password=password)
+
+
+def lively(url: URL) -> dict[str, str]:
+    """Return libpq's options that notice a dead connection within a minute, where `url` says nothing.
+
+    A laptop that slept, or a firewall that forgot, sends no word: without them a query waits for hours.
+    """
+    usual = {
+        "connect_timeout": "10",
+        "keepalives_idle": "30",
+        "keepalives_interval": "10",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "60000",
+    }
+    return {name: value for name, value in usual.items() if name not in url.query}
 
 
 def make_engine(url: str) -> Engine:
@@ -78,7 +93,7 @@ def make_engine(url: str) -> Engine:
         if parsed.database in (None, "", ":memory:"):
             options["poolclass"] = StaticPool
     else:
-        options["connect_args"] = {"connect_timeout": 10}
+        options["connect_args"] = lively(parsed)
     try:
         engine = create_engine(parsed, **options)
     except NoSuchModuleError:
@@ -101,7 +116,9 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "do_connect", lambda *_: _make_folder(parsed))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    event.listen(engine, "handle_error", failures.translate)
+    else:
+        event.listen(engine, "begin", _bound_waiting)
+    failures.listen(engine)
     if not isinstance(engine.pool, StaticPool):
         event.listen(engine, "connect", _note_process)
         event.listen(engine, "checkout", _refuse_other_process)
@@ -144,7 +161,10 @@ def read_only(engine: Engine) -> Iterator[Connection]:
     """
     with engine.connect() as connection:
         if engine.dialect.name != "sqlite":
-            yield connection.execution_options(postgresql_readonly=True)
+            # As on SQLite, all that is read is of one state, whatever others commit meanwhile.
+            yield connection.execution_options(
+                postgresql_readonly=True, isolation_level="REPEATABLE READ"
+            )
             return
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
@@ -191,6 +211,13 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _bound_waiting(connection: Connection) -> None:
+    """Let PostgreSQL's writers wait for a lock as long as SQLite's, not for ever."""
+    if _BEGIN in connection.get_execution_options():
+        limit = int(BUSY_TIMEOUT * 1000)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {limit}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

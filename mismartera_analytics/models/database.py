@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapper, Session, sessionmaker
 from mismartera_analytics import config
 from mismartera_analytics.errors import DatabaseNotReadyError, RetiredEngineError
 from mismartera_analytics.models import connections, revision_files
+from mismartera_analytics.models.retrying import repeated
 
 if TYPE_CHECKING:
     engine: Engine
@@ -176,6 +177,7 @@ def get_db() -> Generator[Session, None, None]:
         yield db_session
 
 
+@repeated
 def require_current() -> None:
     """Refuse a database that this version cannot work with; nothing is created.
 
@@ -245,6 +247,7 @@ def is_own_reader(db_session: Session) -> bool:
     return bool(db_session.info.get(_OWN_READER))
 
 
+@repeated
 def init_db() -> None:
     """Create the tables of a fresh database and bring them to the newest revision.
 

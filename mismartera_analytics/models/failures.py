@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import weakref
 
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 
 from mismartera_analytics.errors import (
+    ConnectionLostError,
     DatabaseBusyError,
     DatabaseNotReadyError,
     DatabaseUnreachableError,
     MismarteraError,
     NotAllowedError,
+    OutcomeUnknownError,
     StorageError,
 )
 
-__all__ = ["translate"]
+__all__ = ["bulk_failure", "listen", "translate"]
 
 _MISSING_COLUMN = re.compile(
     r"no such column: ([\w.]+)"
@@ -65,6 +69,40 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
     ),
 )
 _SQLITE_UNREACHABLE = re.compile(r"unable to open database file|file is not a database")
+_RESTARTING = re.compile(
+    r"the database system is (?:starting up|shutting down|not yet accepting|not accepting|in recovery)"
+    r"|too many clients already|remaining connection slots|terminating connection due to"
+)
+_COMMITTING = "mismartera_committing"
+_reached: weakref.WeakSet[Dialect] = weakref.WeakSet()
+"""Dialects of engines that have been connected: where such a server is silent, it restarts."""
+
+
+def listen(engine: Engine) -> None:
+    """Have an engine's failures translated.
+
+    Parameters
+    ----------
+    engine
+        Every connection of it; what a failure means depends on what its connection was doing.
+    """
+    event.listen(engine, "handle_error", translate)
+    event.listen(engine, "connect", lambda *_: _reached.add(engine.dialect))
+    event.listen(engine, "begin", lambda connection: _note(connection, committing=False))
+    event.listen(engine, "commit", lambda connection: _note(connection, committing=True))
+    event.listen(engine, "rollback", lambda connection: _note(connection, committing=False))
+
+
+def _note(connection: Connection, *, committing: bool) -> None:
+    if not connection.invalidated:
+        connection.info[_COMMITTING] = committing
+
+
+def _is_committing(context: ExceptionContext) -> bool:
+    connection = context.connection
+    if connection is None or connection.invalidated or context.statement is not None:
+        return False
+    return bool(connection.info.get(_COMMITTING))
 
 
 def translate(context: ExceptionContext) -> None:
@@ -84,24 +122,86 @@ def translate(context: ExceptionContext) -> None:
         return
     failure = context.original_exception
     message = str(failure)
-    said = message.splitlines()[0].strip() if message else type(failure).__name__
     where = repr(context.engine.url) if context.engine is not None else "the database"
+    if context.is_disconnect and context.connection is not None:
+        said = _said(failure)
+        if _is_committing(context):
+            raise OutcomeUnknownError(
+                f"the connection to {where} was lost during COMMIT ({said}): whether the transaction "
+                f"was written is not known; read what it should have written before writing it again."
+            ) from failure
+        raise _lost(where, said) from failure
+    found = _meaning(message, where, _said(failure))
+    if found is not None:
+        raise found from failure
+    if _could_not_connect(context, message):
+        raise _unreached(message, where, _said(failure), context.dialect) from failure
+
+
+def bulk_failure(failure: Exception, engine: Engine) -> MismarteraError | None:
+    """Return the error of ours that a driver's error means, where that driver is not SQLAlchemy's.
+
+    Parameters
+    ----------
+    failure
+        From the reader in bulk.
+    engine
+        Whose database it read; SQLAlchemy had read from it just before.
+
+    Returns
+    -------
+    MismarteraError or None
+        None where the error is none that we know.
+    """
+    message, where = str(failure), repr(engine.url)
+    found = _meaning(message, where, _said(failure))
+    if found is not None:
+        return found
+    if _LOST_IN_BULK.search(message):
+        return _lost(where, _said(failure))
+    return None
+
+
+_LOST_IN_BULK = re.compile(
+    r"Failed to connect|server closed the connection|terminating connection|no connection to the "
+    r"server|connection to server|could not receive data|SSL SYSCALL|SSL connection has been closed"
+    r"|the database system is|Connection refused|Connection reset|Broken pipe"
+)
+
+
+def _said(failure: BaseException) -> str:
+    message = str(failure)
+    return message.splitlines()[0].strip() if message else type(failure).__name__
+
+
+def _lost(where: str, said: str) -> ConnectionLostError:
+    return ConnectionLostError(
+        f"the connection to {where} was lost ({said}); what was not committed is undone. Try again."
+    )
+
+
+def _meaning(message: str, where: str, said: str) -> MismarteraError | None:
+    """Return the error that a message means by itself."""
     missing = _missing(message, where, said)
     if missing is not None:
-        raise missing from failure
+        return missing
     for pattern, error, sentence in _SENTENCES:
         if pattern.search(message):
-            raise error(sentence.format(where=where, said=said)) from failure
-    if context.is_disconnect and context.connection is not None:
-        raise DatabaseUnreachableError(
-            f"the connection to {where} was lost ({said}); what was not committed is undone. "
-            f"Try again."
-        ) from failure
-    if _could_not_connect(context, message):
-        raise DatabaseUnreachableError(
-            f"cannot open {where} ({said}); check MISMARTERA_DATABASE_URL and that the server or "
-            f"folder is there."
-        ) from failure
+            return error(sentence.format(where=where, said=said))
+    return None
+
+
+def _unreached(message: str, where: str, said: str, dialect: Dialect) -> DatabaseUnreachableError:
+    """Tell a server that restarts, which is worth waiting for, from an address that is wrong."""
+    refuses = "FATAL" in message  # it answers, but not to us
+    if _RESTARTING.search(message) or (dialect in _reached and not refuses):
+        return ConnectionLostError(
+            f"{where} does not answer for now ({said}); its server restarts or is full. Try again."
+        )
+    return DatabaseUnreachableError(
+        f"cannot open {where} ({said}); check MISMARTERA_DATABASE_URL and that the server or "
+        f"folder is there."
+    )
 
 
 def _missing(message: str, where: str, said: str) -> DatabaseNotReadyError | None:

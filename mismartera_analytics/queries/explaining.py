@@ -20,6 +20,7 @@ from mismartera_analytics.ledger.lots import Method
 from mismartera_analytics.ledger.periods import Frequency, check_frequency, period_numbers
 from mismartera_analytics.ledger.pnl_parts import FORMULAS, Period, pnl_parts
 from mismartera_analytics.models import AccountInfo
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries import explaining_lots, explaining_records
 from mismartera_analytics.queries.explaining_columns import check_column
 from mismartera_analytics.queries.ledger_inputs import LedgerInputs, read_inputs
@@ -35,6 +36,7 @@ from mismartera_analytics.recording.ownership import (
 __all__ = ["explain"]
 
 
+@repeated
 def explain(
     frame: str,
     *,

@@ -13,6 +13,7 @@ from mismartera_analytics.ledger.daily import MAX_PRICE_AGE, Ledger, daily_ledge
 from mismartera_analytics.ledger.events import check_method
 from mismartera_analytics.ledger.lots import Method, match_lots
 from mismartera_analytics.ledger.periods import Frequency, check_frequency, pnl_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.ledger_inputs import lot_inputs, read_inputs
 from mismartera_analytics.queries.records import When, in_range
 from mismartera_analytics.queries.scope import instant_bounds
@@ -27,6 +28,7 @@ from mismartera_analytics.recording.ownership import (
 __all__ = ["pnl", "round_trips"]
 
 
+@repeated
 def round_trips(
     *,
     user: UserLike | None = None,
@@ -100,6 +102,7 @@ def round_trips(
     return frames.TRADES.conform(in_range(trades, "exit_at", bounds), tz=tz)
 
 
+@repeated
 def pnl(
     *,
     freq: Frequency = "session",

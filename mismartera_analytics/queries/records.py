@@ -16,6 +16,7 @@ from mismartera_analytics.ledger.lots import Method
 from mismartera_analytics.market_data.renames import read_changes
 from mismartera_analytics.models import AccountInfo, CashFlow, Instrument, Order, Position
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.scope import among, instant_bounds, names_of, within
 from mismartera_analytics.recording import books, holdings
 from mismartera_analytics.recording.companies import companies_of
@@ -32,6 +33,7 @@ __all__ = ["accounts", "fills", "orders", "positions"]
 When = clock.LabelLike | clock.InstantLike
 
 
+@repeated
 def accounts(
     *,
     user: UserLike | None = None,
@@ -90,6 +92,7 @@ def accounts(
     return frames.ACCOUNTS.conform(table, tz=tz)
 
 
+@repeated
 def orders(
     *,
     user: UserLike | None = None,
@@ -164,6 +167,7 @@ def orders(
     return frames.ORDERS.conform(table, tz=tz)
 
 
+@repeated
 def fills(
     *,
     user: UserLike | None = None,
@@ -216,6 +220,7 @@ def fills(
     return frames.FILLS.conform(in_range(table, "filled_at", bounds), tz=tz)
 
 
+@repeated
 def positions(
     *,
     user: UserLike | None = None,

@@ -26,6 +26,7 @@ from mismartera_analytics.ledger.returns import (
     combined,
     returns_frame,
 )
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.ledger_inputs import read_inputs
 from mismartera_analytics.recording import books
 from mismartera_analytics.recording.ownership import AccountLike, UserLike, reading, scope_of
@@ -35,6 +36,7 @@ __all__ = ["contributions", "returns"]
 By = Literal["account", "total"]
 
 
+@repeated
 def returns(
     *,
     freq: Frequency = "session",
@@ -129,6 +131,7 @@ def returns(
     return found[0] if len(found) == 1 else frames.RETURNS.conform(pd.concat(found))
 
 
+@repeated
 def contributions(
     *,
     freq: Frequency = "total",

@@ -18,6 +18,7 @@ from mismartera_analytics.errors import (
 )
 from mismartera_analytics.market_data.scanning import bar_dataset, stored_intervals
 from mismartera_analytics.market_data.store import BarStore
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.sql_failures import failure_of
 from mismartera_analytics.queries.sql_frames import checked_frames, typed_frame
 from mismartera_analytics.queries.sql_statement import CATALOG, Statement, inspect
@@ -176,6 +177,7 @@ def _connection() -> Iterator[DuckDBPyConnection]:
             connection.close()
 
 
+@repeated
 def _relations(
     statement: Statement, store: BarStore, own: set[str], user: UserLike | None
 ) -> dict[str, Any]:

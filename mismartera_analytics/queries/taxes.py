@@ -18,6 +18,7 @@ from mismartera_analytics.ledger.events import (
 )
 from mismartera_analytics.ledger.lots import Method, match_named
 from mismartera_analytics.ledger.taxes import method_sums, realized_of, wash_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.ledger_inputs import lot_inputs
 from mismartera_analytics.recording import books
 from mismartera_analytics.recording.ownership import (
@@ -33,6 +34,7 @@ __all__ = ["lot_methods", "wash_sales"]
 Symbols = str | Iterable[str] | None
 
 
+@repeated
 def lot_methods(
     *,
     year: int | None = None,
@@ -100,6 +102,7 @@ def lot_methods(
     return frames.LOT_METHODS.conform(_with_currency(table, currencies))
 
 
+@repeated
 def wash_sales(
     *,
     year: int | None = None,

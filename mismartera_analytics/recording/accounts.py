@@ -15,6 +15,7 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 from mismartera_analytics.models import AccountInfo, User
+from mismartera_analytics.models.retrying import repeated, repeated_until_commit
 from mismartera_analytics.recording.ownership import UserLike
 from mismartera_analytics.recording.transactions import writing
 
@@ -23,6 +24,7 @@ __all__ = ["create_account", "open_account"]
 LENGTHS = {"broker": 50, "account_number": 100, "account_type": 50}
 
 
+@repeated_until_commit("ma.accounts() lists it if it was created; open_account() returns it.")
 def create_account(
     user: UserLike,
     broker: str,
@@ -89,6 +91,7 @@ def create_account(
         return account.id
 
 
+@repeated
 def open_account(
     user: UserLike,
     broker: str,

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from mismartera_analytics.errors import StorageError
 from mismartera_analytics.models import CashFlow, CorporateAction, Fill, Order, ReportRows
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.recording.ownership import AccountLike, account_of, reading
 
 __all__ = ["Packed", "Row", "TIMES", "cited_rows", "pack", "unpack"]
@@ -53,6 +54,7 @@ class Packed:
     texts: Mapping[str, str]
 
 
+@repeated
 def cited_rows(
     account: AccountLike, *, symbols: Iterable[str] = (), db_session: Session | None = None
 ) -> dict[str, list[Row]]:

@@ -13,6 +13,7 @@ from mismartera_analytics import clock
 from mismartera_analytics.errors import DuplicateError
 from mismartera_analytics.models import CashFlow
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.recording.checking import (
     MAX_SYMBOL,
     checked_times,
@@ -38,6 +39,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
+@repeated
 def record_flows(
     frame: pd.DataFrame, *, account: AccountLike, db_session: Session | None = None
 ) -> int:

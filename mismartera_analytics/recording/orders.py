@@ -15,6 +15,7 @@ from mismartera_analytics.errors import DuplicateError, InvalidOrderError
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
 from mismartera_analytics.models import AccountInfo, Instrument, Order
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.recording.checking import (
     MAX_SYMBOL,
     bad_rows,
@@ -58,6 +59,7 @@ class Recorded:
     unchanged: int
 
 
+@repeated
 def record_orders(
     orders: pd.DataFrame,
     fills: pd.DataFrame | None = None,

@@ -19,6 +19,7 @@ from mismartera_analytics import clock, frames
 from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
 from mismartera_analytics.models import AccountInfo, CashFlow, Order, Position
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.recording import books, marks
 from mismartera_analytics.recording.brokers.reported import (
     Report,
@@ -91,6 +92,7 @@ class Reconciliation:
         return f"Account {self.account_id} at {self.at:%Y-%m-%d %H:%M} UTC against {self.source}"
 
 
+@repeated
 def reconcile(
     account: AccountLike,
     *,

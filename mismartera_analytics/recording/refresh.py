@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from mismartera_analytics import clock, frames
 from mismartera_analytics.ledger.daily import daily_ledger
 from mismartera_analytics.models import AccountInfo, CashFlow, Order, Position
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.recording import books
 from mismartera_analytics.recording.checking import content
 from mismartera_analytics.recording.companies import Companies, companies_of
@@ -29,6 +30,7 @@ WRITTEN = (
 )  # fmt: skip
 
 
+@repeated
 def refresh_positions(
     account: AccountLike | Sequence[AccountLike] | None = None,
     *,

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import auth, clock
 from mismartera_analytics.models import AccountInfo, BacktestRun, Report, ReportRows
+from mismartera_analytics.models.retrying import repeated, repeated_until_commit
 from mismartera_analytics.recording.cited_rows import Packed, Row, unpack
 from mismartera_analytics.recording.ownership import reading, scope_of
 from mismartera_analytics.recording.transactions import writing
@@ -50,6 +51,7 @@ class LoggedReport:
     cites: Mapping[str, Any]
 
 
+@repeated_until_commit("verify the file: it says whether it was noted.")
 def log_report(
     files: Mapping[str, str],
     *,
@@ -110,6 +112,7 @@ def _keep(db_session: Session, packed: Packed) -> None:
         db_session.execute(insert(ReportRows).on_conflict_do_nothing(), rows)
 
 
+@repeated
 def find_report(
     *, path: str, file_hash: str | None, db_session: Session | None = None
 ) -> LoggedReport | None:
@@ -138,6 +141,7 @@ def find_report(
     return None
 
 
+@repeated
 def latest_reports(
     paths: Iterable[str], *, db_session: Session | None = None
 ) -> dict[str, LoggedReport]:
@@ -172,6 +176,7 @@ def _logged(row: Report) -> LoggedReport:
     )  # fmt: skip
 
 
+@repeated
 def rows_of_report(digest: str, *, db_session: Session | None = None) -> dict[str, list[Row]]:
     """Return the rows that a report rests on, as they were.
 

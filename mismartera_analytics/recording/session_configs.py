@@ -15,6 +15,7 @@ from mismartera_analytics.errors import InvalidInputError, UnknownNameError, sug
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
 from mismartera_analytics.models import SessionConfig
 from mismartera_analytics.models.database import read_session
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.recording.transactions import writing
 
 __all__ = [
@@ -152,6 +153,7 @@ def check_session_config(config: Mapping[str, Any] | str) -> dict[str, Any]:
     return plain
 
 
+@repeated
 def save_session_config(
     name: str, config: Mapping[str, Any] | str, *, db_session: Session | None = None
 ) -> int:
@@ -191,6 +193,7 @@ def save_session_config(
         return row.id
 
 
+@repeated
 def load_session_config(name: str, *, db_session: Session | None = None) -> dict[str, Any]:
     """Return the configuration of a name, checked.
 
@@ -224,6 +227,7 @@ def load_session_config(name: str, *, db_session: Session | None = None) -> dict
     return check_session_config(text)
 
 
+@repeated
 def session_config_names(*, db_session: Session | None = None) -> list[str]:
     """Return the names of the configurations, sorted."""
     if db_session is None:

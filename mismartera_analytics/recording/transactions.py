@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy.orm import Session
 
 from mismartera_analytics.models.database import session_scope
+from mismartera_analytics.models.turns import take_turn
 
 __all__ = ["writing"]
 
@@ -16,7 +17,8 @@ __all__ = ["writing"]
 def writing(db_session: Session | None) -> Iterator[Session]:
     """Give the caller's database session, left uncommitted, or a transaction of its own.
 
-    What fails inside is undone: in the caller's session by a savepoint.
+    What fails inside is undone: in the caller's session by a savepoint. Of those who write here one
+    is at work at a time, so that none misses what another is about to commit.
 
     Yields
     ------
@@ -24,8 +26,10 @@ def writing(db_session: Session | None) -> Iterator[Session]:
     """
     if db_session is None:
         with session_scope() as own:
+            take_turn(own)
             yield own
         return
+    take_turn(db_session)
     with db_session.begin_nested():
         yield db_session
         db_session.flush()

@@ -16,7 +16,6 @@ from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, StrategyError
 from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.ingest import ingest_bars
-from mismartera_analytics.models.database import init_db
 from mismartera_analytics.queries.profit import pnl
 
 FLAT = (10.0, 11.0, 9.0, 10.0)
@@ -160,8 +159,7 @@ def test_borrow_and_interest_are_charged_for_the_nights_at_the_next_sessions_fir
     assert long.financing["amount"].iloc[1] == pytest.approx(-(500 - 0.1) * 0.09 / 360)
 
 
-def test_a_saved_margin_run_adds_up_in_the_records(days):
-    init_db()
+def test_a_saved_margin_run_adds_up_in_the_records(ready_database, days):
     auth.create_user("ada", "ada@example.com", "secret")
     rows = [(10, 11, 9, 10), (10, 12, 9, 11), (11, 13, 10, 12), (12, 14, 11, 13), (9, 10, 8, 9)]
     ingest_bars(days(*rows).drop(columns="timestamp"), "1d")

@@ -93,7 +93,6 @@ def test_without_a_database_the_run_works_and_says_once_that_it_was_not_counted(
     assert len(ma.trials()) == 1
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_another_process_counts_on(ready_database, run, home: Path):
     run()
     program = (

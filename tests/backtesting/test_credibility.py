@@ -176,7 +176,6 @@ def deflated_by_the_paper(returns, sharpes):
     return normal.cdf((sharpe - luck) / error)
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_a_sweep_of_four_hundred_over_noise_convinces_nobody(ready_database, nyse):
     sessions = nyse.sessions("2015-01-01", "2019-12-31")
     alone, deflated, overfitted = [], [], []

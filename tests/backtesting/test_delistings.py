@@ -16,7 +16,6 @@ from mismartera_analytics.errors import InvalidBarsError, InvalidInputError
 from mismartera_analytics.market_data.action_files import import_actions
 from mismartera_analytics.market_data.actions import corporate_actions, record_actions
 from mismartera_analytics.market_data.ingest import ingest_bars
-from mismartera_analytics.models.database import init_db
 from mismartera_analytics.queries.profit import pnl
 from mismartera_analytics.queries.records import fills, positions
 
@@ -122,8 +121,7 @@ def test_bars_after_the_delisting_and_odd_amounts_are_refused(nyse, pair):
         backtest(Strategy(), bars=pair, actions=ending(DAY3, -1.0), calendar=nyse)
 
 
-def test_the_saved_account_and_the_rerun_agree(nyse, pair, tmp_path):
-    init_db()
+def test_the_saved_account_and_the_rerun_agree(ready_database, nyse, pair, tmp_path):
     auth.create_user("ada", "ada@example.com", "secret")
     ingest_bars(pair.drop(columns="timestamp"), "1d")
     file = tmp_path / "actions.csv"
@@ -144,8 +142,7 @@ def test_the_saved_account_and_the_rerun_agree(nyse, pair, tmp_path):
     assert again.digest() == result.digest()
 
 
-def test_what_a_file_can_say_of_a_delisting():
-    init_db()
+def test_what_a_file_can_say_of_a_delisting(ready_database):
     row = {"symbol": "AAA", "action_type": "DELISTING", "ex_date": "2024-01-04", "ratio": 2.0}
     assert record_actions(pd.DataFrame([row])) == 1
     found = corporate_actions("AAA").iloc[0]

@@ -154,15 +154,11 @@ def test_what_cannot_travel_is_refused(shared: dict[str, Any], tmp_path: Path) -
 # The log
 
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
-
 @pytest.fixture
 def counted(shared: dict[str, Any], ready_database: str) -> dict[str, Any]:
     return {**shared, "count": True}
 
 
-@SQLITE
 def test_combinations_are_counted_and_found_again(counted: dict[str, Any]) -> None:
     strategy = notebook(CELL)["FromACell"]
     first = sweep(strategy, {"fast": [3, 5], "slow": [20, 40]}, **counted)
@@ -192,7 +188,6 @@ def test_combinations_are_counted_and_found_again(counted: dict[str, Any]) -> No
     assert len(ma.trials("crossings")) == 6
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_without_a_log_nothing_is_resumed(shared: dict[str, Any], database_url: str) -> None:
     with pytest.raises(DatabaseNotReadyError):
         sweep(notebook(CELL)["crossing"], GRID, resume=True, **shared)
@@ -228,7 +223,6 @@ SCRIPT = """
 """
 
 
-@SQLITE
 def test_killed_half_way_it_resumes_and_ends_equal(
     counted: dict[str, Any], nyse: TradingCalendar, ready_database: str, tmp_path: Path
 ) -> None:

@@ -14,7 +14,6 @@ from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import InvalidInputError, StrategyError
 from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.ingest import ingest_bars
-from mismartera_analytics.models.database import init_db
 from mismartera_analytics.queries.profit import pnl
 from mismartera_analytics.queries.records import fills, orders, positions
 from tests.backtesting.test_reference import EXAMPLES, close, run
@@ -153,8 +152,9 @@ def test_an_unknown_name_suggests_the_names_of_the_run(nyse, bars):
         )  # fmt: skip
 
 
-def test_splits_of_either_name_count_once_and_records_read_like_a_live_account(bars):
-    init_db()
+def test_splits_of_either_name_count_once_and_records_read_like_a_live_account(
+    ready_database, bars
+):
     auth.create_user("ada", "ada@example.com", "secret")
     after = bars["symbol"] == "META"
     halved = bars.copy()

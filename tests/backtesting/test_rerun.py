@@ -25,8 +25,6 @@ from mismartera_analytics.market_data import samples
 from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.models import BacktestRun
 
-pytestmark = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 def records(ready_database: str) -> None:

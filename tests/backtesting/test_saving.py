@@ -27,14 +27,13 @@ from mismartera_analytics.models import (
     Order,
     Position,
 )
-from mismartera_analytics.models.database import init_db, session_scope
+from mismartera_analytics.models.database import session_scope
 from mismartera_analytics.queries.profit import pnl
 from mismartera_analytics.queries.records import accounts, fills, orders, positions
 
 
 @pytest.fixture
-def result():
-    init_db()
+def result(ready_database):
     auth.create_user("ada", "ada@example.com", "secret")
     ingest_bars(samples.sample_bars(), "1d")
     dividend = {"symbol": "AAPL", "action_type": "CASH_DIVIDEND", "ex_date": "2012-08-09",

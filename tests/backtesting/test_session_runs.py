@@ -55,7 +55,6 @@ def test_a_configuration_runs_like_the_same_backtest(configure):
     assert len(ma.trials("MovingAverageCross")) == 1
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_its_limits_hold(configure):
     configure(trading_config={"max_buying_power": 20_000.0, "max_per_trade": 1.0})
     assert run_session_config("crossing").fills.empty
@@ -65,7 +64,6 @@ def test_its_limits_hold(configure):
     assert (result.reasons == "it would open more than max_open_positions").any()
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -89,7 +87,6 @@ def test_what_is_missing_is_said(configure, changes, error, message):
         run_session_config("crossing")
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_one_of_several_strategies_is_named(configure):
     configure(strategies=[{"module": SAMPLES}, {"module": "other", "enabled": True}])
     assert (
@@ -121,7 +118,6 @@ def test_a_module_of_the_home_is_imported_with_care(home: Path, text, error, mes
     assert sys.path == before
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_the_commands_run_list_show_and_repeat(configure, capsys):
     configure()
 
@@ -147,7 +143,6 @@ def test_the_commands_run_list_show_and_repeat(configure, capsys):
     assert "is named 'nosuch'; stored are: crossing." in said("backtest", "run", "nosuch", code=2)
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_a_saved_run_gives_way_only_when_told(configure, capsys):
     configure()
     run = ["backtest", "run", "crossing", "--save", "kept", "--owner", "ada"]

@@ -12,7 +12,6 @@ from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError
 from mismartera_analytics.market_data.instruments import record_instruments
-from mismartera_analytics.models.database import init_db
 
 EXAMPLES = settings(
     max_examples=15,
@@ -183,8 +182,7 @@ def test_with_enough_cash_symbols_do_not_touch_one_another(nyse, tokyo, data):
         assert found[columns].values.tolist() == alone.fills[columns].values.tolist()
 
 
-def test_calendars_come_from_the_instruments(nyse):
-    init_db()
+def test_calendars_come_from_the_instruments(ready_database, nyse):
     record_instruments(
         pd.DataFrame({"symbol": ["BTC"], "exchange_group": ["24/7"], "asset_class": ["CRYPTO"]})
     )
@@ -207,8 +205,7 @@ def test_calendars_come_from_the_instruments(nyse):
         backtest(Strategy(), bars=bars)
 
 
-def test_a_name_that_no_instrument_can_have_keeps_the_default(nyse):
-    init_db()
+def test_a_name_that_no_instrument_can_have_keeps_the_default(ready_database, nyse):
     bars = daily(nyse, "a long name of a basket")
     assert len(backtest(Strategy(), bars=bars).equity) == len(bars)
     with pytest.raises(BarsNotFoundError):

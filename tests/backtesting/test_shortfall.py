@@ -121,7 +121,6 @@ def sampled(ready_database):
     record_actions(samples.sample_actions())
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_the_excess_is_what_the_accounts_differ_by(sampled):
     asked = {"symbols": ["AAPL", "IBM"], "start": "2004-01-02", "parameters": {"fast": 20}}
     free = ma.backtest(MovingAverageCross, **asked)
@@ -145,7 +144,6 @@ def test_the_excess_is_what_the_accounts_differ_by(sampled):
     assert paper != real
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_only_runs_are_simulated_and_accounts_are_ones_own(plan, live):
     result, _ = plan
     account = live(("BUY", 100.0, 100.0, 13.0, 0.0, "2024-01-04 10:00"))

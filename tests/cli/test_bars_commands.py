@@ -39,10 +39,6 @@ def prices(ready_database: str, home: Path) -> Path:
     return file
 
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
-
-@SQLITE
 def test_bars_come_in_and_are_listed_shown_and_tidied(says, prices: Path, home: Path) -> None:
     told = says("bars", "ingest", str(prices), "1d", "--column", "close=Last")
     assert "2 1d bars of NEW, 2025-07-02 13:30 to 2025-07-03 13:30 UTC, in version 0" in told
@@ -68,7 +64,6 @@ def test_bars_come_in_and_are_listed_shown_and_tidied(says, prices: Path, home: 
     assert "12.00" in shown
 
 
-@SQLITE
 def test_every_form_holds_the_same_bars(says, prices: Path, capfdbinary) -> None:
     says("bars", "ingest", str(prices), "1d", "--column", "close=Last")
     expected = ma.bars("NEW", "1d")
@@ -83,7 +78,6 @@ def test_every_form_holds_the_same_bars(says, prices: Path, capfdbinary) -> None
     pd.testing.assert_frame_equal(read[list(expected.columns)], expected)
 
 
-@SQLITE
 def test_bad_rows_and_bad_calls_are_one_sentence(says, prices: Path, home: Path) -> None:
     (home / "reports").mkdir()
     prices.write_text(FILE + "2025-07-07,1,2,3,4,5\n")
@@ -102,7 +96,6 @@ def test_bad_rows_and_bad_calls_are_one_sentence(says, prices: Path, home: Path)
     assert "not an interval" in says("bars", "show", "NEW", "-i", "1min", code=2)
 
 
-@SQLITE
 def test_a_tree_says_its_intervals_itself(says, prices: Path, home: Path) -> None:
     folder = home / "tree" / "US_EQUITY" / "bars" / "1m" / "AAPL" / "2025" / "07"
     folder.mkdir(parents=True)
@@ -124,7 +117,6 @@ def test_an_empty_or_missing_store_is_named(says, home: Path) -> None:
     assert "bars" in says("bars", "list", code=1)
 
 
-@SQLITE
 def test_sql_prints_tables_and_says_what_is_wrong(says, prices: Path, monkeypatch) -> None:
     says("bars", "ingest", str(prices), "1d", "--column", "close=Last")
     assert "account_info" in says("sql", "show tables")
@@ -142,7 +134,6 @@ def test_parquet_is_not_poured_over_a_terminal(says, monkeypatch) -> None:
     assert "send it into a file" in says("sql", "select 1", "--parquet", code=2)
 
 
-@SQLITE
 def test_an_audit_lists_sessions_and_gaps_and_draws_them(says, prices: Path, home: Path) -> None:
     minutes = make_minutes("AAPL", "2025-07-03T13:30Z", count=210)  # closes at 13:00 in New York
     BarStore().write(minutes.drop(index=[3, 4, 100]), "1m")
@@ -166,7 +157,6 @@ def test_an_audit_lists_sessions_and_gaps_and_draws_them(says, prices: Path, hom
     assert "no 1h bars" in says("bars", "audit", "-i", "1h", code=2)
 
 
-@SQLITE
 def test_bars_go_to_the_table_and_back(says, prices: Path, home: Path) -> None:
     says("bars", "ingest", str(prices), "1d", "--column", "close=Last")
     assert says("bars", "to-table", "1d", "NEW") == "2 rows are new or changed\n"
@@ -177,7 +167,6 @@ def test_bars_go_to_the_table_and_back(says, prices: Path, home: Path) -> None:
     assert "there are no 1h bars" in says("bars", "to-table", "1h", "NEW", code=2)
 
 
-@SQLITE
 def test_actions_come_from_a_file(says, prices: Path, home: Path) -> None:
     file = home / "actions.csv"
     file.write_text("symbol,type,date,ratio\nNEW,split,2025-07-03,2:1\n")

@@ -17,8 +17,6 @@ from tests.world import books
 
 __all__ = ["books"]
 
-pytestmark = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 def says(capfdbinary: pytest.CaptureFixture[bytes]):

@@ -116,7 +116,6 @@ OF_RUNS = {"compare", "rerun", "trials"}
 """Names that show what was simulated, and by whom."""
 KINDS = (UnknownNameError, NotAllowedError, InvalidInputError)
 """How another user's account is refused; not every helper takes an `AccountInfo`."""
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -253,7 +252,6 @@ def test_sql_shows_a_user_their_own_rows(world: Books) -> None:
             check_silent(seen.to_csv())
 
 
-@SQLITE
 def test_people_are_made_by_superusers(world: Books) -> None:
     with ma.as_user("ada"), pytest.raises(NotAllowedError):
         ma.create_user("eve", "eve@example.com", "pw")
@@ -305,7 +303,6 @@ def test_every_command_has_a_rule() -> None:
             assert not {"user", "account"} & {option.name for option in command.params}, name
 
 
-@SQLITE
 def test_commands_show_a_user_their_own_rows(
     world: Books, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -365,7 +362,6 @@ def test_commands_show_a_user_their_own_rows(
     check_untouched(before, "bob")
 
 
-@SQLITE
 def test_a_password_is_changed_by_its_owner(world: Books) -> None:
     from mismartera_analytics.auth import set_password
 

@@ -14,7 +14,6 @@ from mismartera_analytics.market_data.action_files import import_actions
 from mismartera_analytics.market_data.actions import corporate_actions, record_actions
 
 pytestmark = pytest.mark.usefixtures("ready_database")
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 GOOD = """symbol,action_type,ex_date,ratio,amount,new_symbol,known_at,note
 AAPL,SPLIT,2014-06-09,7,,,2014-04-23T20:30:00Z,"7 for
 one"
@@ -50,7 +49,6 @@ def test_a_file_is_recorded_once(file: Path, content: bytes) -> None:
     assert ma.sql("select new_symbol from corporate_actions where symbol = 'FB'").values == ["META"]
 
 
-@SQLITE
 def test_other_names_and_an_archive(tmp_path: Path) -> None:
     file = tmp_path / "splits.csv.gz"
     file.write_bytes(gzip.compress(b"Ticker|What|When|Factor\nAAPL|split|2014-06-09|7-for-1\n"))
@@ -84,7 +82,6 @@ BAD = [
 ]
 
 
-@SQLITE
 @pytest.mark.parametrize(("line", "message"), BAD)
 def test_a_bad_line_is_named_and_keeps_all_out(file: Path, line: str, message: str) -> None:
     file.write_text(GOOD + line + "\n")
@@ -94,7 +91,6 @@ def test_a_bad_line_is_named_and_keeps_all_out(file: Path, line: str, message: s
     assert corporate_actions().empty
 
 
-@SQLITE
 def test_every_bad_line_is_named(file: Path) -> None:
     file.write_text(GOOD + "".join(f"AAPL,SPLIT,2014-06-1{i},0,,,,\n" for i in range(7)))
     with pytest.raises(InvalidInputError, match="7 corporate actions are bad") as raised:
@@ -102,7 +98,6 @@ def test_every_bad_line_is_named(file: Path) -> None:
     assert [f"line {n} " in str(raised.value) for n in (7, 11, 12)] == [True, True, False]
 
 
-@SQLITE
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for content, error, message in (
         (b"", InvalidInputError, "is empty"),
@@ -123,7 +118,6 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert import_actions(only_names) == 0
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("change", "message"),
     [

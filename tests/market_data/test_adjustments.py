@@ -22,6 +22,12 @@ from mismartera_analytics.market_data.adjustments import (
 )
 from mismartera_analytics.market_data.store import BarStore
 
+
+@pytest.fixture
+def records(ready_database: str) -> None:
+    """What is recorded is the subject here: both databases in turn."""
+
+
 # What Apple announced, per share of its day: the oracle beside the vendor's file.
 DIVIDENDS = {
     "2012-08-09": 2.65, "2012-11-07": 2.65, "2013-02-07": 2.65, "2013-05-09": 3.05,

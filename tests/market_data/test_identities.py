@@ -18,6 +18,12 @@ from mismartera_analytics.market_data.instruments import record_instruments
 from mismartera_analytics.market_data.renames import read_identities
 from mismartera_analytics.market_data.store import BarStore
 
+
+@pytest.fixture
+def records(ready_database: str) -> None:
+    """What is recorded is the subject here: both databases in turn."""
+
+
 FIRST_SESSION = "2025-06-02"
 
 

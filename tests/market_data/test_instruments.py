@@ -28,6 +28,12 @@ from mismartera_analytics.market_data.store import BarStore
 from mismartera_analytics.models import database
 from tests.market_data.conftest import make_minutes
 
+
+@pytest.fixture
+def records(ready_database: str) -> None:
+    """What is recorded is the subject here: both databases in turn."""
+
+
 # Until early 2022 META was a fund of that name; then it was free; then Facebook took it.
 METAS = pd.DataFrame(
     {

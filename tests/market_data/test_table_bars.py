@@ -13,6 +13,12 @@ from mismartera_analytics.market_data.table_bars import bars_from_table, bars_to
 from mismartera_analytics.models.schemas import MarketData
 from tests.market_data.conftest import make_minutes
 
+
+@pytest.fixture
+def records(ready_database: str) -> None:
+    """What is recorded is the subject here: both databases in turn."""
+
+
 pytestmark = pytest.mark.usefixtures("records")
 
 

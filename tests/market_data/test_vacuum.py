@@ -27,6 +27,12 @@ from mismartera_analytics.models import database
 from mismartera_analytics.models.runs import BacktestRun, Report, Trial
 from tests.market_data.conftest import files_of, make_minutes
 
+
+@pytest.fixture
+def records(ready_database: str) -> None:
+    """What is recorded is the subject here: both databases in turn."""
+
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOW = dt.timedelta(0)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import runpy
@@ -19,7 +21,23 @@ import pytest
 from alembic.config import main as alembic_command
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Engine, Integer, Table, inspect, select, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Time,
+    TypeDecorator,
+    insert,
+    inspect,
+    select,
+    text,
+)
 
 import mismartera_analytics as ma
 from mismartera_analytics.clock import utc_now
@@ -37,14 +55,17 @@ from mismartera_analytics.models import (
     Position,
     TradingHoliday,
     User,
+    load_mappings,
     migrate,
     revision_files,
     revisions,
 )
 from mismartera_analytics.models import database as db
+from mismartera_analytics.models.database import Base
 from mismartera_analytics.models.init_db_if_missing import init_db_if_missing
 from mismartera_analytics.models.migration_lock import migrating
 from mismartera_analytics.models.revision_script import run_alone
+from mismartera_analytics.models.types import UTCDateTime
 
 pytestmark = pytest.mark.usefixtures("few_rules")
 
@@ -156,6 +177,54 @@ def fill_tables() -> None:
                 ),
             ]
         )
+
+
+MARK = "OWN"
+"""Begins the texts of the rows that `fill_every_table` writes."""
+
+
+def fill_every_table() -> None:
+    """Write two rows to each table of ours, with a value in every column."""
+    load_mappings()
+    with ma.session_scope() as db_session:
+        for table in Base.metadata.sorted_tables:
+            rows = [{c.name: value_of(c, number) for c in table.columns} for number in (901, 902)]
+            db_session.execute(insert(table), rows)
+
+
+def value_of(column: Column[Any], number: int) -> Any:
+    kind = column.type
+    if column.foreign_keys or column.name == "id":
+        return number
+    if isinstance(kind, TypeDecorator) and not isinstance(kind, UTCDateTime):
+        kind = kind.impl_instance
+    if isinstance(kind, String):
+        return f"{MARK}{number}"[: kind.length]
+    instant = dt.datetime(2025, 7, 2, 1, 30, 0, number, tzinfo=dt.UTC)
+    values: list[tuple[type, Any]] = [
+        (UTCDateTime, instant), (Boolean, True), (Integer, number), (Float, number + 0.1),
+        (Date, instant.date()), (Time, instant.time()),
+    ]  # fmt: skip
+    return next(value for known, value in values if isinstance(kind, known))
+
+
+def own_rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of `fill_every_table` as the database holds them, by table."""
+    found = MetaData()
+    found.reflect(engine)
+    with engine.connect() as connection:
+        return {
+            name: [
+                dict(row)
+                for row in connection.execute(
+                    table.select().order_by(*table.primary_key)
+                ).mappings()
+                if any(isinstance(v, str) and v.startswith(MARK) for v in row.values())
+                or row.get("id") in (901, 902)
+            ]
+            for name, table in found.tables.items()
+            if name != "alembic_version"
+        }
 
 
 def test_alembic_up_down_up_and_no_difference(
@@ -322,6 +391,29 @@ class TestWithData:
         for table, content in again.items():
             for part in ("columns", "keys", "uniques", "foreign", "indexes"):
                 assert content[part] == before[table][part], (table, part)
+
+    def test_every_revision_down_and_up_with_rows_in_every_table(
+        self, migrated_database: str
+    ) -> None:
+        fill_every_table()
+        for lower, upper in reversed(list(itertools.pairwise(REVISIONS))):
+            before = own_rows(db.engine)
+            migrate.downgrade(db.engine, lower)
+            below = own_rows(db.engine)
+            assert all(below.values()), "a table lost its rows"
+            migrate.upgrade(db.engine, upper)
+            above = own_rows(db.engine)
+            assert above.keys() == before.keys()
+            for table, rows in below.items():
+                names = rows[0].keys()
+                for other in (before, above):
+                    kept = [{name: row[name] for name in names} for row in other[table]]
+                    assert kept == rows, f"{table} between {lower} and {upper}"
+            migrate.downgrade(db.engine, lower)
+            assert own_rows(db.engine) == below
+        migrate.upgrade(db.engine, HEAD)
+        assert migrate.status(db.engine).state == "current"
+        assert {name for name, rows in own_rows(db.engine).items() if rows} == below.keys()
 
     def test_what_is_the_users_own_survives(self, migrated_database: str) -> None:
         with db.engine.begin() as connection:

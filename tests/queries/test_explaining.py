@@ -15,7 +15,6 @@ from mismartera_analytics.recording.flows import record_flows
 from mismartera_analytics.recording.refresh import refresh_positions
 from tests.world import record_cash, record_trades, when
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 DAYS = pd.bdate_range("2025-07-07", periods=30)
 
 
@@ -60,7 +59,6 @@ def cells(draw: np.random.Generator, frame: pd.DataFrame, columns: list[str], co
         yield row, columns[int(draw.integers(len(columns)))]
 
 
-@SQLITE
 def test_a_hundred_random_cells_add_up(busy):
     draw = np.random.default_rng(1)
     checked = 0
@@ -101,14 +99,12 @@ def test_a_hundred_random_cells_add_up(busy):
     assert checked >= 100
 
 
-@SQLITE
 def test_every_column_of_a_year_adds_up(busy):
     for column in FORMULAS:
         told = ma.explain("pnl", column=column, session="2025-08-15", freq="year", account=1)
         assert told.adds_up, str(told)
 
 
-@SQLITE
 def test_named_lots_are_followed(busy):
     told = ma.orders(account=1, symbols="AAPL")
     closing = ma.round_trips(account=1, symbols="AAPL").iloc[-1]
@@ -133,7 +129,6 @@ def test_named_lots_are_followed(busy):
     assert cost.adds_up
 
 
-@SQLITE
 def test_the_balances_are_made_of_everything_recorded(busy):
     for column in ("cash_balance", "equity", "total_value", "buying_power"):
         told = ma.explain("accounts", column=column, account=1)
@@ -145,7 +140,6 @@ def test_the_balances_are_made_of_everything_recorded(busy):
     assert "refresh_positions" in str(late)
 
 
-@SQLITE
 def test_orders_and_fills_say_where_their_numbers_come_from(books):
     orders = {"symbol": ["IBM"], "side": "BUY", "quantity": 30.0, "commission": 3.0,
               "status": "FILLED", "placed_at": [when("2025-07-01 10:00")],
@@ -169,7 +163,6 @@ def test_orders_and_fills_say_where_their_numbers_come_from(books):
     assert "20 of 30 shares" in str(shared)
 
 
-@SQLITE
 def test_it_is_shown_as_text_and_as_a_page_without_hostile_markup(busy):
     told = ma.explain("pnl", column="total", session="2025-07-29", account=1)
     assert str(told).startswith("total of pnl: session 2025-07-29, account 1, freq session")
@@ -182,7 +175,6 @@ def test_it_is_shown_as_text_and_as_a_page_without_hostile_markup(busy):
     assert set(told.lots["open_at"]) <= {"start", "end"}
 
 
-@SQLITE
 def test_what_cannot_be_explained_is_refused_in_a_sentence(busy):
     with pytest.raises(InvalidInputError, match="did you mean 'pnl'"):
         ma.explain("pln", column="total")

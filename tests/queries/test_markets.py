@@ -11,7 +11,6 @@ from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.instruments import record_instruments
 from mismartera_analytics.market_data.store import BarStore
 from mismartera_analytics.recording.refresh import refresh_positions
-from tests.queries.test_profit import SQLITE
 from tests.world import record_cash, record_trades
 
 BY_SYMBOL = ["account", "symbol"]
@@ -25,7 +24,6 @@ AMOUNTS = [
     "total",
     "end_value",
 ]
-pytestmark = SQLITE
 
 
 def check_identity(frame: pd.DataFrame) -> None:

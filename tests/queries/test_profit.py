@@ -13,8 +13,6 @@ from mismartera_analytics.recording.flows import record_flows
 from mismartera_analytics.recording.refresh import refresh_positions
 from tests.world import record_cash, record_trades, when
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 def traded(books, prices):
@@ -87,13 +85,11 @@ def test_ranges_take_labels_of_sessions(traded):
         ma.pnl(start=when("2025-07-03 10:00"))
 
 
-@SQLITE
 def test_a_range_before_the_records_is_empty(traded):
     pd.testing.assert_frame_equal(ma.pnl(end="2025-06-01"), frames.PNL.empty())
     pd.testing.assert_frame_equal(ma.pnl(start="2024-01-01", end="2024-12-31"), frames.PNL.empty())
 
 
-@SQLITE
 def test_bad_arguments_are_named(traded):
     with pytest.raises(InvalidInputError, match="did you mean 'week'"):
         ma.pnl(freq="weekly")
@@ -108,7 +104,6 @@ def test_bad_arguments_are_named(traded):
         ma.pnl(start="2025-08-01", end="2025-07-01")
 
 
-@SQLITE
 def test_transferred_lots_count_everywhere(books, prices):
     prices("AAPL", "2025-07-01", [200, 205, 210, 208])
     moved = {"flow_type": "TRANSFER", "symbol": "AAPL", "amount": 1500.0, "quantity": 10.0}
@@ -125,7 +120,6 @@ def test_transferred_lots_count_everywhere(books, prices):
     assert ma.pnl()["end_value"].iloc[-1] == account["equity"]
 
 
-@SQLITE
 def test_a_position_keeps_its_price_over_a_change_of_symbol(books, prices):
     prices("FB", "2025-07-01", [200, 205])
     prices("META", "2025-07-03", [210, 208])
@@ -144,7 +138,6 @@ def test_a_position_keeps_its_price_over_a_change_of_symbol(books, prices):
     assert ma.positions(at="2025-07-03")["day_change"].tolist() == [50]
 
 
-@SQLITE
 def test_a_symbol_without_bars_is_missing_and_flagged(books):
     record_cash(books.ada, ("2025-07-01 08:00", "DEPOSIT", 1_000))
     record_trades(books.ada, ("2025-07-01 10:00", "NOBARS", 1, 100))
@@ -156,7 +149,6 @@ def test_a_symbol_without_bars_is_missing_and_flagged(books):
     assert ma.accounts(user="ada")["equity"].tolist() == [990]
 
 
-@SQLITE
 def test_extended_hours_weekends_and_holidays_count_in_a_session(books, prices):
     prices("AAPL", "2025-07-01", [200, 205, 210, 208])
     record_trades(
@@ -170,14 +162,12 @@ def test_extended_hours_weekends_and_holidays_count_in_a_session(books, prices):
     assert frame["end_value"].tolist() == [205, 420, 624]
 
 
-@SQLITE
 def test_fills_before_the_calendar_are_refused(books):
     record_trades(books.ada, ("1950-07-03 10:00", "IBM", 1, 100))
     with pytest.raises(CalendarRangeError, match="covers"):
         ma.pnl()
 
 
-@SQLITE
 def test_real_prices_over_a_real_split(books, shared_data):
     """AAPL split 7:1 before the open of 2014-06-09; the vendor's factors say so as well."""
     bars = pd.read_csv(shared_data / "us_equity" / "daily_AAPL.csv.gz")

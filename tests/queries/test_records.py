@@ -12,8 +12,6 @@ from mismartera_analytics.models import Fill, Order
 from mismartera_analytics.models.database import SessionLocal, session_scope
 from tests.world import record_cash, record_trades, when
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 def add_order(account: int, **columns) -> int:
     row = {"account_id": account, "symbol": "AAPL", "side": "BUY", "quantity": 10.0} | columns
@@ -110,7 +108,6 @@ def test_filters(books):
     assert ma.orders(symbols=[]).empty
 
 
-@SQLITE
 @pytest.mark.parametrize("helper", [ma.orders, ma.fills, ma.round_trips])
 def test_bad_filters_are_named(books, helper):
     record_trades(books.ada, ("2025-07-01 10:00", "AAPL", 10, 201))
@@ -126,7 +123,6 @@ def test_bad_filters_are_named(books, helper):
         helper(symbols="APPL")
 
 
-@SQLITE
 def test_bad_instants_of_positions_are_named(books):
     with pytest.raises(NaiveDatetimeError, match="at="):
         ma.positions(at=pd.Timestamp("2025-07-01 10:00"))
@@ -136,7 +132,6 @@ def test_bad_instants_of_positions_are_named(books):
         ma.positions(at="2025-07-01", method="best")
 
 
-@SQLITE
 def test_texts_of_every_writer_are_read_as_utc(books):
     order = add_order(books.ada, placed_at=when("2025-07-01 10:00"))
     for written in ("2025-07-01 14:00:00", "2025-07-01 14:00:00.000000", "2025-07-01T14:00:00",
@@ -192,7 +187,6 @@ def test_the_callers_session_is_read(books):
     assert ma.orders().empty
 
 
-@SQLITE
 def test_broken_old_rows_are_left_out_with_a_warning(books):
     bad = add_order(books.ada, filled_quantity=5.0, placed_at=when("2025-07-01 10:00"))
     add_order(books.ada, filled_quantity=5.0, price=3.0, side="buy", placed_at=when("2025-07-01"))

@@ -14,7 +14,6 @@ from mismartera_analytics.recording.refresh import refresh_positions
 from tests.world import record_cash, record_trades, when
 
 BY_SYMBOL = ["account", "symbol"]
-pytestmark = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 
 
 def changed(old: str, ex_date: str, new: str) -> dict[str, object]:

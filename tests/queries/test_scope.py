@@ -13,8 +13,6 @@ from mismartera_analytics.models.database import session_scope
 from mismartera_analytics.recording.refresh import refresh_positions
 from tests.world import Books, record_cash, record_trades
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 HELPERS = {
     "accounts": (ma.accounts, {}),
     "orders": (ma.orders, {}),
@@ -80,7 +78,6 @@ def check_scope(recorded: Books, helper, options: dict) -> None:
     pd.testing.assert_frame_equal(helper(broker="schwab", **options), seen["ada"])
 
 
-@SQLITE
 def test_foreign_names_are_not_even_known(recorded):
     for helper, options in HELPERS.values():
         check_foreign_names_are_not_even_known(recorded, helper, options)
@@ -101,7 +98,6 @@ def check_foreign_names_are_not_even_known(recorded: Books, helper, options: dic
         assert len(helper(user="ada", **options)) == len(helper(**options))
 
 
-@SQLITE
 def test_an_id_may_come_out_of_a_frame(recorded):
     account = ma.accounts()["account_id"][0]
     assert not isinstance(account, int)
@@ -113,7 +109,6 @@ def test_an_id_may_come_out_of_a_frame(recorded):
         assert type(ada.user_id) is int
 
 
-@SQLITE
 def test_unknown_names_suggest_the_nearest(recorded):
     for helper, options in HELPERS.values():
         check_unknown_names_suggest_the_nearest(recorded, helper, options)
@@ -158,7 +153,6 @@ def test_a_symbol_of_another_user_is_not_suggested(with_orphans):
         ma.orders(symbols="ADAZ")
 
 
-@SQLITE
 def test_a_database_without_records_gives_empty_frames(books):
     specs = {"orders": frames.ORDERS, "fills": frames.FILLS, "positions": frames.POSITIONS,
              "round_trips": frames.TRADES, "pnl": frames.PNL}  # fmt: skip

@@ -29,8 +29,6 @@ from mismartera_analytics.queries import sql as sql_module
 from tests.market_data.conftest import make_minutes
 from tests.world import Books, record_trades
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 def test_orders_join_the_bars_of_their_session(books: Books, prices) -> None:
     prices("AAPL", "2025-07-01", [200.0, 205.0, 210.0])
@@ -60,7 +58,6 @@ def test_orders_join_the_bars_of_their_session(books: Books, prices) -> None:
     assert found["side"].tolist() == ["BUY", "SELL"]
 
 
-@SQLITE
 def test_bars_are_those_of_the_store(books: Books, prices) -> None:
     prices("AAPL", "2025-07-01", [200.0, 205.0])
     minutes = pd.concat([make_minutes("AAPL", seed=1), make_minutes("MSFT", seed=2)])
@@ -75,7 +72,6 @@ def test_bars_are_those_of_the_store(books: Books, prices) -> None:
         assert len(found.columns) == len(expected.columns)
 
 
-@SQLITE
 def test_a_filter_reads_only_the_files_that_may_match(books: Books) -> None:
     store = BarStore()
     for symbol in ("AAPL", "MSFT"):
@@ -100,7 +96,6 @@ def test_a_filter_reads_only_the_files_that_may_match(books: Books) -> None:
         ma.sql("from bars_1m")
 
 
-@SQLITE
 def test_every_type_has_a_dtype_and_none_is_object(books: Books) -> None:
     found = ma.sql(
         """
@@ -125,7 +120,6 @@ def test_every_type_has_a_dtype_and_none_is_object(books: Books) -> None:
     assert row["y"] == pd.Timestamp("2025-07-02")
 
 
-@SQLITE
 def test_missing_values_and_no_rows_keep_the_dtypes(books: Books) -> None:
     columns = """
         i::int as i, b::bool as b, f::double as f, s::varchar as s, t::timestamptz as t, d::date as d,
@@ -142,7 +136,6 @@ def test_missing_values_and_no_rows_keep_the_dtypes(books: Books) -> None:
     assert [str(none[n].dtype) for n in "fstdl"] == [str(found[n].dtype) for n in "fstdl"]
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -157,7 +150,6 @@ def test_what_no_frame_holds_is_said(books: Books, query: str, message: str) -> 
         ma.sql(query)
 
 
-@SQLITE
 def test_columns_of_one_name_are_told_apart(books: Books) -> None:
     assert list(ma.sql("select 1 as a, 2 as a, 3 as a_1, 4 as a")) == ["a", "a_2", "a_1", "a_3"]
 
@@ -320,7 +312,6 @@ def test_what_cannot_be_read_is_one_sentence(query: object, message: str) -> Non
     assert len(str(raised.value)) < 500
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -401,7 +392,6 @@ def test_every_helper_s_frame_goes_in_and_comes_out_unchanged(books: Books, pric
 SESSIONS = "select session, is_early_close from s where is_early_close order by session"
 
 
-@SQLITE
 def test_sessions_are_a_table_with_their_label(books: Books) -> None:
     sessions = ma.trading_sessions("2025-11-24", "2025-12-31", exchange="NYSE")
     found = ma.sql(SESSIONS, s=sessions)
@@ -409,7 +399,6 @@ def test_sessions_are_a_table_with_their_label(books: Books) -> None:
     assert found["is_early_close"].dtype == bool
 
 
-@SQLITE
 def test_calls_side_by_side_do_not_meet(books: Books) -> None:
     """Frames of one name in several threads, and users in several threads, stay apart."""
     record_trades(books.ada, ("2025-07-01 10:00", "AAPL", 10, 201))

@@ -8,8 +8,6 @@ from mismartera_analytics.errors import DuplicateError, InvalidOrderError, Naive
 from mismartera_analytics.recording.flows import record_flows
 from tests.world import record_cash, when
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 def flows_frame(**changes) -> pd.DataFrame:
     frame = pd.DataFrame(
@@ -42,7 +40,6 @@ def test_a_known_id_with_other_content_is_refused(books):
         record_flows(flows_frame(), account=books.bob)
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -61,7 +58,6 @@ def test_broken_flows_are_named(books, changes, message):
         record_flows(flows_frame(**changes), account=books.ada)
 
 
-@SQLITE
 def test_signs_and_zones(books):
     with pytest.raises(InvalidOrderError, match="withdrawals"):
         record_cash(books.ada, ("2025-07-01 09:00", "WITHDRAWAL", 5))

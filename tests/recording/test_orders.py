@@ -20,7 +20,6 @@ from mismartera_analytics.recording.flows import record_flows
 from mismartera_analytics.recording.orders import Recorded, record_orders
 from tests.world import when
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 """For what is refused before a database is asked."""
 
 
@@ -101,7 +100,6 @@ def test_an_open_order_goes_on(books):
     assert record_orders(orders_frame(), fills_frame(), account=books.ada) == Recorded(0, 0, 0, 3)
 
 
-@SQLITE
 @pytest.mark.parametrize(
     "changes",
     [{"quantity": [100.0, 60.0, 10.0]}, {"symbol": ["AAPL", "IBM", "MSFT"]},
@@ -115,7 +113,6 @@ def test_a_known_id_with_other_content_is_refused(books, changes):
         record_orders(orders_frame(), account=books.bob)
 
 
-@SQLITE
 def test_a_finished_order_does_not_change(books):
     record_orders(orders_frame(), fills_frame(), account=books.ada)
     dearer = fills_frame(price=[200.0, 200.5, 211.0])
@@ -123,7 +120,6 @@ def test_a_finished_order_does_not_change(books):
         record_orders(orders_frame(), dearer, account=books.ada)
 
 
-@SQLITE
 def test_an_id_twice_in_one_frame(books):
     twice = pd.concat([orders_frame(), orders_frame().head(1)], ignore_index=True)
     assert record_orders(twice, account=books.ada).orders == 3
@@ -132,7 +128,6 @@ def test_an_id_twice_in_one_frame(books):
         record_orders(twice, account=books.ada)
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -155,7 +150,6 @@ def test_broken_orders_are_named_and_nothing_is_written(books, changes, message)
     assert counts() == (0, 0)
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -173,7 +167,6 @@ def test_broken_fills_are_named_and_nothing_is_written(books, changes, message):
     assert counts() == (0, 0)
 
 
-@SQLITE
 def test_naive_times_are_refused(books):
     naive = orders_frame()
     naive["placed_at"] = naive["placed_at"].dt.tz_localize(None)
@@ -184,7 +177,6 @@ def test_naive_times_are_refused(books):
         record_orders(mixed, account=books.ada)
 
 
-@SQLITE
 def test_an_order_that_is_filled_is_filled_whole(books):
     prices = {"status": "FILLED", "average_fill_price": 200.0}
     record_orders(orders_frame(**prices), account=books.ada)
@@ -199,7 +191,6 @@ def test_an_order_that_is_filled_is_filled_whole(books):
         record_orders(orders_frame(symbol=["X/Y Z", "AAPL", "MSFT"]), account=books.ada)
 
 
-@SQLITE
 def test_times_written_as_text_need_an_offset(books):
     text = ["2025-07-01T09:30:00-04:00", "2025-07-02 13:30:00Z", "2025-07-02T10:00:00-04:00"]
     record_orders(orders_frame(placed_at=text), account=books.ada)
@@ -210,7 +201,6 @@ def test_times_written_as_text_need_an_offset(books):
         record_orders(orders_frame(placed_at=[*text[:2], "noon"]), account=books.ada)
 
 
-@SQLITE
 def test_missing_columns_are_named(books):
     with pytest.raises(InvalidOrderError, match="lacks the columns side, placed_at"):
         record_orders(pd.DataFrame({"symbol": ["A"], "quantity": [1.0]}), account=books.ada)
@@ -218,7 +208,6 @@ def test_missing_columns_are_named(books):
         record_orders(orders_frame(), fills_frame().drop(columns="order_id"), account=books.ada)
 
 
-@SQLITE
 def test_a_symbol_quoted_in_another_currency_is_refused(books):
     with session_scope() as db_session:
         db_session.add(Instrument(symbol="MSFT", currency="EUR"))
@@ -244,12 +233,10 @@ def test_a_failure_in_the_callers_session_undoes_only_its_own(books):
     assert counts() == (1, 0)
 
 
-@SQLITE
 def test_an_empty_frame_is_nothing(books):
     assert record_orders(orders_frame().head(0), account=books.ada) == Recorded(0, 0, 0, 0)
 
 
-@SQLITE
 def test_times_that_lie_ahead_are_refused_with_their_rows(books):
     """One such order would keep every later question from its answer: no calendar reaches so far."""
     ahead = pd.Timestamp.now("UTC") + pd.Timedelta(days=400)
@@ -266,7 +253,6 @@ def test_times_that_lie_ahead_are_refused_with_their_rows(books):
         record_flows(pd.DataFrame(flow), account=books.ada)
 
 
-@SQLITE
 def test_a_symbol_of_which_nothing_is_known_is_quoted_in_dollars(books):
     with session_scope() as db_session:
         db_session.get(AccountInfo, books.bob).currency = "JPY"

@@ -16,8 +16,6 @@ from mismartera_analytics.models import AccountInfo, Order, Position
 from mismartera_analytics.models.database import session_scope
 from tests.world import record_cash, record_trades
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-pytestmark = SQLITE
 AT = "2025-07-31"
 HELD = {"AAPL": 30.0, "IBM": 60.0, "MSFT": -5.0}
 CASH = 50_000 - 40 * 200 - 60 * 100 - 1 + 10 * 210 + 5 * 500 + 36 - 12.5 + 4.2

@@ -10,8 +10,6 @@ from mismartera_analytics.recording.accounts import create_account, open_account
 from mismartera_analytics.recording.refresh import refresh_positions
 from tests.world import record_cash, record_trades
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 def test_positions_and_balances_follow_the_records(books, prices, split):
     prices("AAPL", "2025-07-01", [200, 205, 103])
@@ -48,7 +46,6 @@ def test_a_closed_position_goes_and_a_brokers_report_stays(books):
     assert ma.accounts(account=books.ada)["equity"].tolist() == [40]
 
 
-@SQLITE
 def test_accounts_are_created_once_or_opened(books):
     first = create_account("ada", "alpaca", account_number="N-1")
     with pytest.raises(DuplicateError, match="open_account"):

@@ -23,8 +23,6 @@ from mismartera_analytics.reports.sources import content_of
 ZONE = "America/New_York"
 CLOSES = {"AAPL": [200.0, 202.0, 199.0, 205.0, 204.0], "IBM": [280.0, 281.0, 285.0, 284.0, 290.0]}
 
-pytestmark = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 def when(text: str) -> pd.Timestamp:
     return pd.Timestamp(text, tz=ZONE)

@@ -36,7 +36,6 @@ from tests.world import Books, books, prices, record_cash, record_trades, when
 
 __all__ = ["books", "prices"]
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 CLOSES = [100.0, 102.0, 101.0, 105.0, 104.0]
 
 
@@ -82,7 +81,6 @@ def pages(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@SQLITE
 def test_an_account_is_named_by_a_number_of_digits_only(world: Books, tmp_path: Path) -> None:
     account = create_account("ada", "schwab", account_number="0042", account_type="cash")
     asked = ["report", "--account", "0042", "--account", str(world.bob), "--out", str(tmp_path)]
@@ -93,7 +91,6 @@ def test_an_account_is_named_by_a_number_of_digits_only(world: Books, tmp_path: 
     assert command(["report", "--account", "0043", "--out", str(tmp_path)]) == 2
 
 
-@SQLITE
 def test_threads_of_one_process_do_not_share_remarks(
     world: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +135,6 @@ def test_one_that_fails_stops_nobody(
     assert {name for name in index.targets if name.endswith(".html")} == set(files)
 
 
-@SQLITE
 def test_the_index_leads_with_what_needs_attention(
     world: Books, broken: int, prices: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -162,7 +158,6 @@ def test_the_index_leads_with_what_needs_attention(
     assert "OLD: no bar for the last 3 sessions" in text
 
 
-@SQLITE
 def test_an_account_that_lies_behind_its_market_is_told_and_tomorrow_anew(
     world: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +175,6 @@ def test_an_account_that_lies_behind_its_market_is_told_and_tomorrow_anew(
     assert told_at("2025-07-14 17:00", end="2025-07-08") == ""
 
 
-@SQLITE
 def test_the_money_of_backtests_is_not_added_to_that_of_accounts(
     world: Books, tmp_path: Path
 ) -> None:
@@ -197,7 +191,6 @@ def test_the_money_of_backtests_is_not_added_to_that_of_accounts(
     }  # fmt: skip
 
 
-@SQLITE
 def test_names_become_safe_files_that_cannot_collide(world: Books, tmp_path: Path) -> None:
     names = [
         "<script>alert(1)</script>",
@@ -226,7 +219,6 @@ def test_names_become_safe_files_that_cannot_collide(world: Books, tmp_path: Pat
     assert "🚀" in text
 
 
-@SQLITE
 def test_an_account_without_orders_has_a_report_without_nan(world: Books, tmp_path: Path) -> None:
     account = create_account("ada", "schwab", account_number="new", account_type="cash")
     done = ma.report(account, tmp_path)
@@ -236,7 +228,6 @@ def test_an_account_without_orders_has_a_report_without_nan(world: Books, tmp_pa
     assert not re.search(r"\bnan\b", done.index.read_text("utf-8"), re.IGNORECASE)
 
 
-@SQLITE
 def test_chosen_accounts_users_periods_and_a_benchmark(world: Books, tmp_path: Path) -> None:
     assert ma.report("A-1", tmp_path).frame["account_id"].tolist() == [world.ada]
     assert ma.report([world.bob, "A-1", world.bob], tmp_path).frame["account_id"].tolist() == [
@@ -256,7 +247,6 @@ def test_chosen_accounts_users_periods_and_a_benchmark(world: Books, tmp_path: P
         assert ma.report(out=tmp_path, jobs=2).frame["user"].tolist() == ["ada"]
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
@@ -282,7 +272,6 @@ def test_a_wrong_call_is_one_sentence_and_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
-@SQLITE
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(
     world: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,7 +282,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(
             ma.report(out=folder)
 
 
-@SQLITE
 def test_a_file_that_cannot_be_written_fails_alone(world: Books, tmp_path: Path) -> None:
     (tmp_path / f"account-{world.ada}-schwab-a-1.html").mkdir()
     done = ma.report(out=tmp_path)
@@ -313,7 +301,6 @@ def kill(setup: outcomes.Setup, request: outcomes.Request) -> outcomes.Outcome:
     return outcomes.make(setup, request)
 
 
-@SQLITE
 def test_a_worker_that_dies_fails_its_own_report_alone(
     world: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,7 +314,6 @@ def test_a_worker_that_dies_fails_its_own_report_alone(
     assert len(done.frame) == 4
 
 
-@SQLITE
 def test_the_workers_of_dask_make_the_same_reports(
     world: Books, broken: int, tmp_path: Path
 ) -> None:
@@ -345,7 +331,6 @@ def test_the_workers_of_dask_make_the_same_reports(
     assert pages(here.folder) == pages(there.folder)
 
 
-@SQLITE
 def test_the_command_says_what_failed_by_its_exit_code(
     world: Books, broken: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -360,7 +345,6 @@ def test_the_command_says_what_failed_by_its_exit_code(
         assert command(["report", *words, "--out", out]) == 2
 
 
-@SQLITE
 def test_paper_alone(world: Books, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert command(["report", "--account", "A-1", "--format", "pdf", "--out", str(out)]) == 0

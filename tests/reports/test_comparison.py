@@ -148,7 +148,6 @@ def test_a_run_and_returns_are_benchmarks():
         benchmark_of(" ")
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_returns_say_what_they_are(ready_database, tmp_path):
     days = pd.bdate_range("2024-01-02", "2024-01-12").as_unit("us")
     values = pd.Series(0.001, index=days, name="net of fees")

@@ -33,7 +33,7 @@ def values(figure, axes: int = 0) -> np.ndarray:
     return np.asarray(figure.axes[axes].get_lines()[0].get_ydata(), dtype=float)
 
 
-def test_results_and_accounts(demo_data):
+def test_results_and_accounts(demo_on_both):
     symbol = ma.fills(account=1)["symbol"].iloc[0]
     for theme in ("light", "dark"):
         for kind in KINDS:

@@ -138,7 +138,6 @@ def test_without_a_known_calendar_times_are_in_utc(run):
     assert str(content_of(run).fills["filled_at"].dtype.tz) == "UTC"
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 def test_times_are_the_exchanges(run, ready_database):
     filled = content_of(run).fills["filled_at"]
     assert filled.dt.strftime("%H:%M").tolist() == ["09:30", "09:30"]

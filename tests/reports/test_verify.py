@@ -30,7 +30,6 @@ from tests.world import Books, books, prices, record_cash, record_trades, when
 
 __all__ = ["books", "prices"]
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
 CLOSES = [100.0, 102.0, 101.0, 105.0, 104.0]
 
 
@@ -100,7 +99,6 @@ def test_a_corrected_bar_is_named_with_its_amount(
     assert command(["report", "verify", str(written)]) == 1
 
 
-@SQLITE
 def test_a_late_bar_and_the_last_value_that_changes_with_it(
     world: Books, written: Path, prices: Callable[..., None]
 ) -> None:
@@ -123,7 +121,6 @@ def test_a_corrected_order_is_named_with_its_amount(world: Books, written: Path)
     assert found.set_index("name").loc["pnl", "difference"] == pytest.approx(4 * 1.5)
 
 
-@SQLITE
 def test_deleted_inserted_and_backdated_rows_are_named(world: Books, written: Path) -> None:
     record_trades(world.ada, ("2025-07-02 11:00", "ADAS", 1, 102.0))
     record_cash(world.ada, ("2025-07-02 09:00", "FEE", -7.0))
@@ -140,7 +137,6 @@ def test_deleted_inserted_and_backdated_rows_are_named(world: Books, written: Pa
     assert re.search(r"flow \d+ \(FEE on 2025-07-02\): it was recorded since", said)
 
 
-@SQLITE
 def test_a_changed_flow_and_a_late_split(world: Books, written: Path) -> None:
     with session_scope() as db_session:
         db_session.scalars(select(CashFlow)).one().amount = 9_000.0
@@ -153,7 +149,6 @@ def test_a_changed_flow_and_a_late_split(world: Books, written: Path) -> None:
     assert "corporate action SPLIT of ADAS on 2025-07-02: it was recorded since" in said[1]
 
 
-@SQLITE
 def test_an_open_order_that_is_filled_later_is_news(world: Books, tmp_path: Path) -> None:
     with session_scope() as db_session:
         db_session.add(
@@ -173,7 +168,6 @@ def test_an_open_order_that_is_filled_later_is_news(world: Books, tmp_path: Path
     assert not ma.verify_report(path).agrees
 
 
-@SQLITE
 def test_rows_written_anew_with_other_ids_are_the_same(world: Books, written: Path) -> None:
     with session_scope() as db_session:
         for order in db_session.scalars(select(Order)).all():
@@ -185,7 +179,6 @@ def test_rows_written_anew_with_other_ids_are_the_same(world: Books, written: Pa
     assert ma.verify_report(written).agrees
 
 
-@SQLITE
 def test_a_fill_that_another_order_owns_now_is_named(
     world: Books, prices: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -210,7 +203,6 @@ def test_a_fill_that_another_order_owns_now_is_named(
     assert any("it was deleted since" in text for text in told(path))
 
 
-@SQLITE
 def test_nothing_yet_is_a_report_and_the_first_deposit_is_news(
     world: Books, tmp_path: Path
 ) -> None:
@@ -224,7 +216,6 @@ def test_nothing_yet_is_a_report_and_the_first_deposit_is_news(
     assert ma.verify_report(done.folder / done.frame["files"][0]).agrees
 
 
-@SQLITE
 def test_the_file_itself(world: Books, written: Path, tmp_path: Path) -> None:
     moved = tmp_path / "sent around.html"
     moved.write_bytes(written.read_bytes())
@@ -239,7 +230,6 @@ def test_the_file_itself(world: Books, written: Path, tmp_path: Path) -> None:
     assert command(["report", "verify", str(tmp_path / "foreign.html")]) == 2
 
 
-@SQLITE
 def test_another_users_report_is_not_known(world: Books, written: Path) -> None:
     with ma.as_user("bob"), pytest.raises(UnknownNameError, match="not in the table"):
         ma.verify_report(written)
@@ -249,7 +239,6 @@ def test_another_users_report_is_not_known(world: Books, written: Path) -> None:
         assert db_session.scalars(select(Report.user_id)).one() is not None
 
 
-@SQLITE
 def test_bars_whose_version_is_gone_are_named_by_year(
     world: Books, written: Path, prices: Callable[..., None]
 ) -> None:
@@ -263,13 +252,11 @@ def test_bars_whose_version_is_gone_are_named_by_year(
     assert "ADAS: daily closes of 2025 are not what they were" in told(written)[0]
 
 
-@SQLITE
 def test_cited_versions_are_kept(world: Books, written: Path) -> None:
     store = BarStore()
     assert store.version("1d") in cited_versions(place_of(store.uri), "1d")
 
 
-@SQLITE
 def test_what_is_kept_of_rows_is_kept_once(world: Books, tmp_path: Path) -> None:
     def kept() -> dict[str, str]:
         with session_scope() as db_session:
@@ -285,7 +272,6 @@ def test_what_is_kept_of_rows_is_kept_once(world: Books, tmp_path: Path) -> None
     assert first.items() <= kept().items()
 
 
-@SQLITE
 def test_reports_that_would_come_out_equal_are_skipped(
     world: Books, prices: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -306,7 +292,6 @@ def test_reports_that_would_come_out_equal_are_skipped(
     assert statuses(end="2025-07-08") == ["written", "unchanged"]
 
 
-@SQLITE
 def test_a_tear_sheet_of_an_account_is_verified_like_one_of_a_batch(
     world: Books, tmp_path: Path, prices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,7 +302,6 @@ def test_a_tear_sheet_of_an_account_is_verified_like_one_of_a_batch(
     assert "bar ADAS 2025-07-03: close was 101, is 101.25 (+0.25)" in told(path)
 
 
-@SQLITE
 def test_batches_at_once_into_one_folder(world: Books, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         batches = list(pool.map(lambda _: ma.report(out=tmp_path), range(2)))
@@ -330,7 +314,6 @@ def test_batches_at_once_into_one_folder(world: Books, tmp_path: Path) -> None:
         assert len(db_session.scalars(select(Report)).all()) == 4
 
 
-@SQLITE
 def test_a_session_that_was_still_running(
     world: Books, tmp_path: Path, prices: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,7 +327,7 @@ def test_a_session_that_was_still_running(
     assert told(path) == ["bar ADAS 2025-07-07: close was 105, is 106 (+1)"]
 
 
-def test_a_saved_run(demo_data: Path, tmp_path: Path) -> None:
+def test_a_saved_run(demo_on_both: Path, tmp_path: Path) -> None:
     result = ma.backtest(MovingAverageCross(fast=20), "AAPL", "2010-01-04", "2011-12-30")
     result.save("cross <i>", user="demo")
     done = ma.report(runs="cross <i>", out=tmp_path, stress=False)
@@ -367,7 +350,7 @@ def test_a_saved_run(demo_data: Path, tmp_path: Path) -> None:
 
 
 def test_a_saved_runs_report_is_made_anew_for_another_benchmark_or_more_trials(
-    demo_data: Path, tmp_path: Path
+    demo_on_both: Path, tmp_path: Path
 ) -> None:
     def statuses(benchmark: Any = "IBM") -> list[str]:
         done = ma.report(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, suggestion
 from mismartera_analytics.models import AccountInfo
+from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.recording.brokers.combining import combine
 from mismartera_analytics.recording.brokers.files import KNOWN, Source, kind_of, read_sources
 from mismartera_analytics.recording.brokers.statement import Statement
@@ -25,6 +26,7 @@ BROKERS = ("schwab", "alpaca")
 """Brokers whose files are read without a mapping."""
 
 
+@repeated
 def import_orders(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,

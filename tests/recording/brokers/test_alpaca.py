@@ -14,8 +14,6 @@ from mismartera_analytics.models.database import session_scope
 from mismartera_analytics.recording.accounts import create_account
 from tests.recording.brokers.folder import ACTIVITIES, ORDERS, counts, json_file
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 CASH = 8000 + 500 + 0.42 - 0.14 + 5 - 0.75 - 5006 - 1245 - 12.376237623 * 20.2 + 5502
 
 
@@ -75,7 +73,6 @@ def test_both_files_give_one_set_of_rows(account, files, together):
     check_books(account)
 
 
-@SQLITE
 def test_an_order_is_what_the_file_says(account):
     ma.import_orders([ORDERS, ACTIVITIES], account=account)
     table = ma.orders(account=account).set_index("broker_order_id")
@@ -96,7 +93,6 @@ def test_an_order_is_what_the_file_says(account):
     assert fills["broker_fill_id"].notna().all()
 
 
-@SQLITE
 def test_activities_alone_tell_the_executions(account):
     done = ma.import_orders(ACTIVITIES, account=account)
     assert (done.orders, done.fills) == (4, 5)
@@ -107,7 +103,6 @@ def test_activities_alone_tell_the_executions(account):
     assert held.to_dict() == pytest.approx({"OAKS": 50.0, "HYLL": 12.376237623})
 
 
-@SQLITE
 @pytest.mark.parametrize("backwards", [True, False])
 def test_pages_imported_one_by_one(account, tmp_path, backwards):
     entries = activities()
@@ -124,7 +119,6 @@ def test_pages_imported_one_by_one(account, tmp_path, backwards):
     assert (first["status"], first["filled_quantity"]) == ("FILLED", 100.0)
 
 
-@SQLITE
 def test_fills_that_lack_count_as_one_more(account, tmp_path):
     """An order filled beyond the fills at hand keeps its quantity and its average price."""
     ma.import_orders(json_file(tmp_path, [order()]), account=account)
@@ -140,7 +134,6 @@ def test_fills_that_lack_count_as_one_more(account, tmp_path):
     assert fills["quantity"].tolist() == [4.0, 6.0]
 
 
-@SQLITE
 def test_an_open_order_goes_on(account, tmp_path):
     is_open = order(status="new", filled_qty="0", filled_avg_price=None, filled_at=None)
     part = order(status="partially_filled", filled_qty="4", filled_avg_price="49")
@@ -153,7 +146,6 @@ def test_an_open_order_goes_on(account, tmp_path):
     assert ma.orders(account=account)["filled_quantity"].tolist() == [10.0]
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -182,7 +174,6 @@ def test_bad_entries_are_named_and_nothing_is_written(account, tmp_path, entries
     assert counts() == (0, 0, 0, 0)
 
 
-@SQLITE
 def test_an_order_and_fills_beyond_it(account, tmp_path):
     files = [
         json_file(tmp_path, [order()], "orders.json"),
@@ -195,7 +186,6 @@ def test_an_order_and_fills_beyond_it(account, tmp_path):
     assert counts() == (0, 0, 0, 0)
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
@@ -219,7 +209,6 @@ def test_an_id_with_other_content_is_refused(account, tmp_path, first, second, m
     assert counts() == before
 
 
-@SQLITE
 def test_an_id_twice_in_the_files_names_both_rows(account, tmp_path):
     files = [json_file(tmp_path, [order()], "a.json"),
              json_file(tmp_path, [order(id="o-0"), order(qty="12")], "b.json")]  # fmt: skip
@@ -230,7 +219,6 @@ def test_an_id_twice_in_the_files_names_both_rows(account, tmp_path):
     assert counts() == (0, 0, 0, 0)
 
 
-@SQLITE
 def test_the_second_file_of_two_is_bad(account, tmp_path):
     bad = json_file(tmp_path, [order(id="o-2", qty="x")], "bad.json")
     with pytest.raises(InvalidOrderError, match=r"bad.json entry 1"):
@@ -238,7 +226,6 @@ def test_the_second_file_of_two_is_bad(account, tmp_path):
     assert counts() == (0, 0, 0, 0)
 
 
-@SQLITE
 def test_an_id_of_another_users_account_is_refused(account, books, tmp_path):
     ma.import_orders(json_file(tmp_path, [order()]), account=account)
     other = create_account("ada", "alpaca", account_number="PA4")
@@ -247,7 +234,6 @@ def test_an_id_of_another_users_account_is_refused(account, books, tmp_path):
             ma.import_orders(json_file(tmp_path, [entry]), account=other)
 
 
-@SQLITE
 def test_flows_by_type(account, tmp_path):
     def money(number: int, kind: str, amount: str) -> dict:
         return {"id": f"n-{number}", "activity_type": kind, "date": "2025-08-04", "net_amount": amount,
@@ -263,7 +249,6 @@ def test_flows_by_type(account, tmp_path):
                      ("INTEREST", -2), ("FEE", -4), ("TRANSFER", -7), ("DEPOSIT", 5)]  # fmt: skip
 
 
-@SQLITE
 @pytest.mark.parametrize("value", [[], {"orders": [order()]}, [[order()], []], order()])
 def test_lists_pages_and_wrappers(account, tmp_path, value):
     done = ma.import_orders(json_file(tmp_path, value), account=account)

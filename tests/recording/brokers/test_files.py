@@ -11,8 +11,6 @@ from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, St
 from mismartera_analytics.recording.accounts import create_account
 from tests.recording.brokers.folder import ACTIVITIES, ORDERS, SCHWAB, counts
 
-pytestmark = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 FOREIGN = {
     "Run Date,Action,Symbol,Description,Type,Quantity,Price ($),Amount ($)": "Fidelity",
     "Activity Date,Process Date,Settle Date,Instrument,Description,Trans Code": "Robinhood",

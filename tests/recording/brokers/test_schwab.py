@@ -18,8 +18,6 @@ from mismartera_analytics.models.database import session_scope
 from mismartera_analytics.recording.accounts import create_account
 from tests.recording.brokers.folder import SCHWAB, SCHWAB_HEADER, counts, schwab_file
 
-SQLITE = pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 def account(books) -> int:
@@ -111,7 +109,6 @@ def test_a_day_takes_its_sessions_close_and_is_marked(account, tmp_path):
     assert flow.time_precision == "DATE"
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("action", "amount", "symbol", "expected"),
     [
@@ -139,7 +136,6 @@ def test_what_actions_become(account, tmp_path, action, amount, symbol, expected
     assert action in flow.note
 
 
-@SQLITE
 def test_a_short_sale_and_its_cover(account, tmp_path):
     file = schwab_file(
         tmp_path, "07/02/2025|Buy to Cover|BRK/B|4|$480.00|$1.00|-$1921.00",
@@ -152,7 +148,6 @@ def test_a_short_sale_and_its_cover(account, tmp_path):
     assert ma.round_trips(account=account)["realized_pnl"].sum() == pytest.approx(78.0)
 
 
-@SQLITE
 def test_prices_are_rounded_but_amounts_are_not(account, tmp_path):
     file = schwab_file(tmp_path, "07/01/2025|Reinvest Shares|IBM|0.4437|$110.10||-$48.85")
     ma.import_orders(file, account=account)
@@ -161,7 +156,6 @@ def test_prices_are_rounded_but_amounts_are_not(account, tmp_path):
     assert order["average_fill_price"] == pytest.approx(110.10, abs=0.005)
 
 
-@SQLITE
 def test_a_trade_cancelled_after_it_was_imported_is_taken_back(account, tmp_path):
     trade = "07/01/2025|Buy|IBM|10|$5.00||-$50.00"
     cancel = "07/03/2025 as of 07/01/2025|Cancel Buy|IBM|10|$5.00||$50.00"
@@ -177,7 +171,6 @@ def test_a_trade_cancelled_after_it_was_imported_is_taken_back(account, tmp_path
     assert ma.orders(account=account)["status"].tolist() == ["CANCELLED"]
 
 
-@SQLITE
 def test_a_split_that_is_recorded_is_left_as_it_is(account, split, tmp_path):
     split("IBM", "2025-07-14", 10.0)
     file = schwab_file(
@@ -193,7 +186,6 @@ def test_a_split_that_is_recorded_is_left_as_it_is(account, split, tmp_path):
     assert corporate_actions("IBM")["ratio"].tolist() == [10.0]
 
 
-@SQLITE
 def test_a_split_whose_ratio_cannot_be_told_is_listed(account, tmp_path):
     done = ma.import_orders(
         schwab_file(tmp_path, "07/14/2025|Stock Split|IBM|18|$30||"), account=account
@@ -202,7 +194,6 @@ def test_a_split_whose_ratio_cannot_be_told_is_listed(account, tmp_path):
     assert counts() == (0, 0, 0, 0)
 
 
-@SQLITE
 def test_a_change_of_symbol_is_paired(account, tmp_path):
     file = schwab_file(
         tmp_path, "07/10/2025|Name Change|NEWO|10|||", "07/10/2025|Name Change|OLDO|-10|||",
@@ -212,7 +203,6 @@ def test_a_change_of_symbol_is_paired(account, tmp_path):
     assert ma.refresh_positions(account)["symbol"].tolist() == ["NEWO"]
 
 
-@SQLITE
 def test_only_a_superuser_records_what_counts_for_all(account, tmp_path):
     with ma.as_user("ada"):
         done = ma.import_orders(SCHWAB, account=account)
@@ -222,7 +212,6 @@ def test_only_a_superuser_records_what_counts_for_all(account, tmp_path):
         assert ma.import_orders(SCHWAB, account=account).actions == 2
 
 
-@SQLITE
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -249,7 +238,6 @@ def test_bad_rows_are_named_by_line_and_nothing_is_written(account, tmp_path, ro
     assert counts() == (0, 0, 0, 0)
 
 
-@SQLITE
 def test_a_file_that_is_cut_off_is_refused(account, tmp_path):
     text = SCHWAB.read_text("utf-8-sig")
     cut = tmp_path / "cut.csv"
@@ -269,7 +257,6 @@ def test_a_file_that_is_cut_off_is_refused(account, tmp_path):
     assert counts() == (0, 0, 0, 0)
 
 
-@SQLITE
 def test_a_file_of_another_account_is_refused(account, books, tmp_path):
     with pytest.raises(InvalidOrderError, match=r"ends in 789, but the account \d+ has the number"):
         other = create_account("ada", "schwab", account_number="4411-1234")
@@ -281,7 +268,6 @@ def test_a_file_of_another_account_is_refused(account, books, tmp_path):
     assert ma.import_orders(SCHWAB, account=books.ada).orders == 9  # 'A-1' has too few digits
 
 
-@SQLITE
 def test_what_the_records_have_no_form_for_is_listed_or_refused(account, tmp_path):
     file = schwab_file(
         tmp_path, "07/03/2025|Spin-off|IBM|10|||", "07/03/2025|Frobnicate||||| $4.00".strip(),
@@ -298,7 +284,6 @@ def test_what_the_records_have_no_form_for_is_listed_or_refused(account, tmp_pat
     assert "4 rows, which moved -987.00" in repr(done)
 
 
-@SQLITE
 def test_shares_journalled_out_and_in(account, tmp_path):
     file = schwab_file(
         tmp_path, "07/03/2025|Journaled Shares|IBM|-4|||",
@@ -310,7 +295,6 @@ def test_shares_journalled_out_and_in(account, tmp_path):
     assert held["cost_basis"].item() == pytest.approx(6 * 5 + 5 * 7)
 
 
-@SQLITE
 def test_days_that_go_up_and_down_are_told(account, tmp_path):
     rows = [f"07/0{day}/2025|Buy|IBM|10|$5.00||-$50.00" for day in (3, 1, 2)]
     done = ma.import_orders(schwab_file(tmp_path, *rows), account=account)
@@ -319,7 +303,6 @@ def test_days_that_go_up_and_down_are_told(account, tmp_path):
     assert "note: schwab.csv" in repr(done)
 
 
-@SQLITE
 def test_a_file_without_rows(account, tmp_path):
     path = tmp_path / "none.csv"
     path.write_text(SCHWAB_HEADER + "\n")
@@ -328,7 +311,6 @@ def test_a_file_without_rows(account, tmp_path):
     assert "nothing" in repr(done)
 
 
-@SQLITE
 def test_another_users_account_is_not_known(account, books):
     with ma.as_user("bob"), pytest.raises(LookupError, match=f"account={account} is not known"):
         ma.import_orders(SCHWAB, account=account)
@@ -337,7 +319,6 @@ def test_another_users_account_is_not_known(account, books):
     assert counts() == (0, 0, 0, 0)
 
 
-@SQLITE
 def test_a_history_that_begins_too_late_is_told(account, tmp_path):
     file = schwab_file(tmp_path, "07/02/2025|Sell|IBM|10|$5.00||$50.00")
     done = ma.import_orders(file, account=account)
