@@ -21,17 +21,20 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
-from mismartera_analytics.models import connections, failures
+from mismartera_analytics.models import connections, failures, retrying
 from mismartera_analytics.models.sqlite_reader import BUSY
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_in_bulk"]
+__all__ = ["read_in_bulk", "require_one_state"]
 
 LEAST_ROWS = 100_000
 """Below so many keys a process or a connection of its own costs more than it saves."""
 READERS = 2
+ATTEMPTS = 2
+"""How often a function on SQLite is tried with rows in bulk, which see a state of their own."""
+_SEEN = "mismartera_seen_in_bulk"
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +46,8 @@ def read_in_bulk(db_session: Session, statement: Select[Any], key: Any) -> list[
     db_session
         From `database.read_session`: what it has written itself would not be seen.
     statement
-        A select without an order.
+        A select without an order. On SQLite it is read in bulk only inside a `retrying.repeated`
+        function, which reads again if the file changed between the session's state and the reader's.
     key
         The integer primary key of the rows.
 
@@ -61,6 +65,8 @@ def read_in_bulk(db_session: Session, statement: Select[Any], key: Any) -> list[
     if engine.dialect.name == "postgresql":
         return _read_postgresql(db_session, statement.order_by(key))
     path = engine.url.database
+    if not 1 <= retrying.attempt() <= ATTEMPTS:  # nobody would read again where the state has moved
+        return None
     if path in (None, "", ":memory:") or path.startswith("file:"):
         return None
     step = -(-(last - first + 1) // READERS)
@@ -68,7 +74,34 @@ def read_in_bulk(db_session: Session, statement: Select[Any], key: Any) -> list[
         statement.where(key >= low, key < low + step).order_by(key)
         for low in range(first, last + 1, step)
     ]
+    db_session.info.setdefault(_SEEN, _data_version(db_session))
     return _read_sqlite(Path(path), ranges, batch_rows=step)
+
+
+def require_one_state(db_session: Session) -> None:
+    """Refuse what a session read together with rows in bulk, if the file has changed meanwhile.
+
+    Parameters
+    ----------
+    db_session
+        From `database.read_session`, at its end: its transaction is over afterwards.
+
+    Raises
+    ------
+    StateMovedError
+        If another process or thread has committed since the session began to read.
+    """
+    seen = db_session.info.get(_SEEN)
+    if seen is None:
+        return
+    db_session.rollback()
+    if _data_version(db_session) != seen:
+        raise retrying.StateMovedError("the database has changed while it was read; try again.")
+
+
+def _data_version(db_session: Session) -> int:
+    """Return SQLite's number of the state that a connection sees; another's commit changes it."""
+    return int(db_session.connection().exec_driver_sql("PRAGMA data_version").scalar_one())
 
 
 def _compiled(statement: Select[Any], dialect: Dialect) -> tuple[str, list[Any]]:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapper, Session, sessionmaker
 
 from mismartera_analytics import config
 from mismartera_analytics.errors import DatabaseNotReadyError, RetiredEngineError
-from mismartera_analytics.models import connections, revision_files
+from mismartera_analytics.models import bulk_reading, connections, revision_files
 from mismartera_analytics.models.retrying import repeated
 
 if TYPE_CHECKING:
@@ -240,6 +240,7 @@ def read_session() -> Iterator[Session]:
     ):
         db_session.info[_OWN_READER] = True
         yield db_session
+        bulk_reading.require_one_state(db_session)
 
 
 def is_own_reader(db_session: Session) -> bool:

@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from mismartera_analytics.errors import ConnectionLostError, OutcomeUnknownError
 
-__all__ = ["repeated", "repeated_until_commit"]
+__all__ = ["StateMovedError", "attempt", "repeated", "repeated_until_commit"]
 
 PATIENCE = 60.0
 """How long after the first loss work is begun anew [s]."""
@@ -26,8 +26,17 @@ TOLD_AFTER = 3.0  # [s]
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
-_is_repeating: ContextVar[bool] = ContextVar("is_repeating", default=False)
+_attempt: ContextVar[int] = ContextVar("attempt", default=0)
 logger = logging.getLogger(__name__)
+
+
+class StateMovedError(ConnectionLostError):
+    """What was read on two connections may be of two states: never seen outside repeated functions."""
+
+
+def attempt() -> int:
+    """Return which attempt of a repeated function this is, counted from 1; 0 outside of one."""
+    return _attempt.get()
 
 
 def repeated(function: Callable[Given, Found]) -> Callable[Given, Found]:
@@ -106,13 +115,13 @@ def _repeating(
 ) -> Callable[Given, Found]:
     @functools.wraps(function)
     def run(*args: Given.args, **options: Given.kwargs) -> Found:
-        if options.get("db_session") is not None or _is_repeating.get():
+        if options.get("db_session") is not None or attempt():
             return function(*args, **options)
-        token = _is_repeating.set(True)
+        token = _attempt.set(1)
         try:
             return _run_until_it_holds(lambda: function(*args, **options), passing)
         finally:
-            _is_repeating.reset(token)
+            _attempt.reset(token)
 
     return run
 
@@ -133,3 +142,4 @@ def _run_until_it_holds(work: Callable[[], Found], passing: tuple[type[Exception
                 was_told = True
         time.sleep(pause * random.uniform(0.5, 1.0))  # so that many do not come back at one moment
         pause = min(2 * pause, LONGEST_PAUSE)
+        _attempt.set(attempt() + 1)

@@ -33,6 +33,8 @@ from mismartera_analytics.recording import flows, orders  # noqa: F401
 FIRST = pd.Timestamp("2025-07-02T14:00Z")
 SYMBOL, CLOSE = "AAPL", 100.0
 SHARED_EVERY = 5
+PAUSE = 0.05
+"""Between two writes or reads of one process [s]; people pause, and nobody takes every turn."""
 STOP = "stop"
 """File beside the notes that ends the work before its time."""
 
@@ -125,6 +127,7 @@ def write(folder: Path, writer: int, account: int, seconds: float) -> None:
             print(json.dumps(note), file=notes, flush=True)
             os.fsync(notes.fileno())
             number += 1
+            time.sleep(PAUSE)
 
 
 def read(folder: Path, reader: int, accounts: list[int], seconds: float) -> None:
@@ -141,6 +144,7 @@ def read(folder: Path, reader: int, accounts: list[int], seconds: float) -> None
             note["took"] = time.monotonic() - began
             print(json.dumps(note), file=notes, flush=True)
             turn += 1
+            time.sleep(PAUSE)
 
 
 def main(folder: str, writers: int, readers: int, accounts: list[int], seconds: float) -> int:

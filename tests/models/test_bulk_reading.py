@@ -13,6 +13,7 @@ import mismartera_analytics as ma
 from mismartera_analytics.models import Order, bulk_reading
 from mismartera_analytics.models.database import read_session, session_scope
 from mismartera_analytics.models.reading import read_frame
+from mismartera_analytics.models.retrying import repeated
 from tests.world import books, when
 
 __all__ = ["books"]
@@ -41,6 +42,7 @@ def many(books, monkeypatch):
     return books
 
 
+@repeated
 def both(*conditions):
     columns = {name: getattr(Order, name) for name in Order.__table__.columns.keys()}  # noqa: SIM118
     with read_session() as db_session:
@@ -119,6 +121,38 @@ def test_one_state_is_read_while_others_write(many):
     np.testing.assert_allclose(sums, 10.0 * COUNT)
 
 
+def test_orders_and_fills_are_of_one_state_while_others_write(many, monkeypatch):
+    """Each commit brings an order with its fill; a reader in bulk sees both or neither."""
+    stop, failures = threading.Event(), []
+
+    def write():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            at = when("2025-07-02 10:00") + pd.Timedelta(milliseconds=number)
+            order = {
+                "order_id": [1],
+                "symbol": "NEW",
+                "side": "BUY",
+                "quantity": 1.0,
+                "placed_at": at,
+            }
+            fill = {"order_id": [1], "quantity": 1.0, "price": 2.0, "filled_at": at}
+            ma.record_orders(pd.DataFrame(order), pd.DataFrame(fill), account=many.ada)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(15):
+            seen = ma.fills(account=many.ada, symbols="NEW")
+            failures += seen.loc[seen["fill_id"].isna()].to_dict("records")
+    finally:
+        stop.set()
+        writer.join()
+    assert failures == []
+    assert ma.orders(symbols="NEW")["status"].eq("FILLED").all()
+
+
 @SQLITE
 def test_values_that_are_no_times_are_named_as_ever(many):
     columns = {"placed_at": Order.placed_at}
@@ -126,6 +160,12 @@ def test_values_that_are_no_times_are_named_as_ever(many):
         db_session.connection().exec_driver_sql(
             "UPDATE orders SET placed_at = 'soon' WHERE id = 2001"
         )
-    for key in (None, Order.id):
-        with read_session() as db_session, pytest.raises(ValueError, match="soon"):
+
+    @repeated
+    def read(key):
+        with read_session() as db_session:
             read_frame(db_session, columns, select(Order.id), key=key)
+
+    for key in (None, Order.id):
+        with pytest.raises(ValueError, match="soon"):
+            read(key)
