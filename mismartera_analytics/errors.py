@@ -8,7 +8,7 @@ that names the argument, its value and what is allowed or what to do.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "NotAllowedError",
     "OutcomeUnknownError",
     "RetiredEngineError",
+    "RowsNotTakenError",
     "StorageError",
     "StrategyError",
     "UnknownArgumentError",
@@ -131,6 +132,22 @@ class MigrationError(MismarteraError, RuntimeError):
 
 class StorageError(MismarteraError, OSError):
     """A file or folder cannot be read or written."""
+
+
+class RowsNotTakenError(InvalidInputError):
+    """A database does not take some of another's rows.
+
+    Attributes
+    ----------
+    misfits
+        By column and reason, how many rows and the keys of the first.
+    """
+
+    def __init__(
+        self, message: str, *, misfits: Mapping[str, tuple[int, tuple[str, ...]]] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.misfits = dict(misfits or {})
 
 
 class StrategyError(MismarteraError, RuntimeError):

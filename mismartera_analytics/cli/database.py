@@ -1,4 +1,4 @@
-"""``mismartera db``: create, upgrade and inspect the database."""
+"""``mismartera db``: create, upgrade, inspect and copy the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Create, upgrade and inspect the database.", no_args_is_help=True)
+app = typer.Typer(help="Create, upgrade, inspect and copy the database.", no_args_is_help=True)
 
 
 @app.command()
@@ -51,6 +51,23 @@ def status() -> None:
         typer.echo(f"pending   {', '.join(state.pending)}")
     if state.advice:
         typer.echo(f"It {state.advice}.")
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Argument(help="URL of a database, or path of a SQLite file.")],
+    target: Annotated[str, typer.Argument(help="The same of a database without tables.")],
+) -> None:
+    """Copy a whole database into an empty one, SQLite to PostgreSQL and back, and compare both."""
+    from mismartera_analytics import frames
+    from mismartera_analytics.cli.output import show
+    from mismartera_analytics.operations.copying import copy_database
+
+    done = copy_database(source, target)
+    title = f"{done.source} to {done.target}"
+    show(done.frame, frames.COPIED_TABLES, title=title, form="table", most=len(done.tables))
+    if done.note:
+        typer.echo(done.note)
 
 
 def _say(what: str) -> None:

@@ -1,10 +1,10 @@
-"""Contracts of frames about reports: what a batch wrote, and what a report no longer agrees with."""
+"""Contracts of frames about reports and copies: what was written, and what no longer agrees."""
 
 from __future__ import annotations
 
 from mismartera_analytics.frames.contract import FrameSpec, columns
 
-__all__ = ["DIFFERENCES", "REPORTS"]
+__all__ = ["COPIED_TABLES", "DIFFERENCES", "REPORTS"]
 
 REPORTS = FrameSpec(
     "reports",
@@ -49,6 +49,16 @@ DIFFERENCES = FrameSpec(
         ("now", "str", "1", "as it is now"),
         ("difference", "float64", "see column", "now less recorded, missing where it is no number"),
         ("text", "str", "1", "all of it as a sentence"),
+    ),
+    (),
+)
+
+COPIED_TABLES = FrameSpec(
+    "copied_tables",
+    columns(
+        ("table", "str", "1", "name of the table"),
+        ("rows", "int64", "rows", "how many it has"),
+        ("checksum", "str", "1", "SHA-256 of its content, the same on every database"),
     ),
     (),
 )

@@ -63,7 +63,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
         "{where} is damaged ({said}); restore it from a backup.",
     ),
     (
-        re.compile(r"permission denied for"),
+        re.compile(r"permission denied for|affected by row-level security"),
         NotAllowedError,
         "the database's role may not do this on {where} ({said}); its owner can GRANT it.",
     ),

@@ -1,0 +1,94 @@
+"""SQLite databases as files: one state of each, and a name for what is finished."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy.engine import Connection
+
+from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.operations.table_rows import file_engine
+
+__all__ = ["give_name", "opened_file", "place_file", "settle", "take_file"]
+
+
+@contextlib.contextmanager
+def opened_file(path: Path) -> Iterator[Connection]:
+    """Give a connection to a SQLite file that nobody changes, and leave no trace beside it."""
+    engine = file_engine(path)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def take_file(source: Path, target: Path) -> None:
+    """Copy one state of a SQLite database into a new file, while others write, and settle it.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the source damaged.
+    """
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(source.as_uri() + "?mode=rw", uri=True)) as here,
+            contextlib.closing(sqlite3.connect(target)) as there,
+        ):
+            here.execute("PRAGMA busy_timeout = 60000")
+            here.backup(there)  # all pages in one step: one state, and no writer can restart it
+            there.execute("PRAGMA journal_mode = DELETE")  # a single file
+    except sqlite3.Error as error:
+        raise StorageError(f"{source} cannot be copied: {error}.") from None
+    settle(target)
+
+
+def settle(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def give_name(beside: Path, path: Path) -> None:
+    """Give a finished file its name, which nobody has yet, and settle it.
+
+    Raises
+    ------
+    FileExistsError
+        If somebody has it by now.
+    """
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(path) from None
+        beside.rename(path)
+    settle(path.parent)
+
+
+def place_file(beside: Path, path: Path) -> None:
+    """Give a finished file of SQLite its name, or its content to a database without tables.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is a database with tables by now.
+    """
+    try:
+        give_name(beside, path)
+    except FileExistsError:
+        with contextlib.closing(sqlite3.connect(path)) as there:
+            if there.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise InvalidInputError(f"{path} is not empty; name another file.") from None
+            with contextlib.closing(sqlite3.connect(beside)) as here:
+                here.backup(there)  # one transaction of the database that is there
