@@ -72,6 +72,7 @@ def _register() -> None:
         bars,
         brokers,
         calendar,
+        copies,
         database,
         demo,
         notebooks,
@@ -92,6 +93,7 @@ def _register() -> None:
     brokers.register(app)
     sql.register(app)
     demo.register(app)
+    copies.register(app)
 
 
 _register()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -14,13 +15,16 @@ from mismartera_analytics.models import database
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.runs import BacktestRun, Report
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 __all__ = ["cited_versions"]
 
 _LOG = "_delta_log"
 
 
 @repeated
-def cited_versions(place: Place, interval: str) -> set[int]:
+def cited_versions(place: Place, interval: str, *, db_session: Session | None = None) -> set[int]:
     """Return the versions of an interval's bars that the database refers to, whoever's the records.
 
     A citation is a JSON object with a number `version` and perhaps `store` and `interval`, anywhere in
@@ -36,6 +40,8 @@ def cited_versions(place: Place, interval: str) -> set[int]:
         Of the store.
     interval
         Length of the bars.
+    db_session
+        Where to look; by default in the configured database.
 
     Returns
     -------
@@ -47,10 +53,11 @@ def cited_versions(place: Place, interval: str) -> set[int]:
     DatabaseNotReadyError
         If the database has not been initialised, so that nobody knows what is cited.
     """
-    with database.read_session() as db_session:
+    own = database.read_session() if db_session is None else contextlib.nullcontext(db_session)
+    with own as reading:
         notes = [
-            *db_session.execute(select(BacktestRun.data_version_json, BacktestRun.config_json)),
-            *((cites, None) for cites in db_session.scalars(select(Report.cites_json))),
+            *reading.execute(select(BacktestRun.data_version_json, BacktestRun.config_json)),
+            *((cites, None) for cites in reading.scalars(select(Report.cites_json))),
         ]
     found = set()
     for cites, config in notes:

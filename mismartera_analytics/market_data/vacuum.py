@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
 import time
-import urllib.parse
 from bisect import bisect_left
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.errors import StorageError
-from mismartera_analytics.market_data.bar_table import BarTable, Conflict, entry_of
+from mismartera_analytics.market_data.bar_table import BarTable, Conflict
+from mismartera_analytics.market_data.log_entries import lifetimes
 from mismartera_analytics.market_data.places import FileFound
 from mismartera_analytics.market_data.snapshots import Snapshot, Versions
 
@@ -28,8 +26,6 @@ ORPHAN_AGE = dt.timedelta(days=1)
 _ATTEMPTS = 40
 _LONGEST_WAIT = 0.5
 _LONGEST_KEEP = dt.timedelta(days=365_000)
-_FOREVER = 2**62
-_Lifetimes = dict[str, list[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -97,14 +93,14 @@ def _plan(table: BarTable, base: Snapshot, keep: dt.timedelta, cited: set[int]) 
         return _Plan([], base.vacuumed)
     wanted = _kept(table, base, keep) | {v for v in cited if 0 <= v <= base.version}
     kept = sorted(wanted - set(base.vacuumed))
-    lifetimes = _lifetimes(table, base.version)
+    lives_of = lifetimes(table, base.version, otherwise="nothing was deleted")
     oldest_orphan = time.time() - ORPHAN_AGE.total_seconds()
     files: list[tuple[FileFound, str]] = []
     gone = set(base.vacuumed)
     for file in table.place.listed():
         if file.path.startswith("_") or not file.path.endswith(".parquet"):
             continue
-        lives = lifetimes.get(file.path)
+        lives = lives_of.get(file.path)
         if lives is None:
             if file.modified < oldest_orphan:
                 files.append((file, "orphan"))
@@ -121,38 +117,6 @@ def _kept(table: BarTable, base: Snapshot, keep: dt.timedelta) -> set[int]:
     ends = [commit["committed_at"] for commit in history[1:]]
     young = {v["version"] for v, end in zip(history, ends, strict=False) if end > since}
     return young | {base.version}
-
-
-def _lifetimes(table: BarTable, newest: int) -> _Lifetimes:
-    """Return for each file that was ever part of the table the versions, end excluded, that have it."""
-    with ThreadPoolExecutor(table.place.threads) as pool:
-        entries = pool.map(lambda version: _actions(table, version), range(newest + 1))
-        found: _Lifetimes = {}
-        for version, actions in enumerate(entries):
-            # A file that a commit removes and adds again lives on.
-            for path in (_path(action["remove"]) for action in actions if "remove" in action):
-                if path in found:
-                    found[path][-1] = (found[path][-1][0], version)
-            for path in (_path(action["add"]) for action in actions if "add" in action):
-                found.setdefault(path, []).append((version, _FOREVER))
-    return found
-
-
-def _path(action: dict[str, Any]) -> str:
-    return urllib.parse.unquote(action["path"])
-
-
-def _actions(table: BarTable, version: int) -> list[dict[str, Any]]:
-    place = table.place
-    try:
-        with place.filesystem.open_input_file(place.full(entry_of(version))) as file:
-            text = file.read().decode()
-    except OSError as error:
-        raise StorageError(
-            f"the log entry of version {version} of {place.uri} cannot be read, so nobody knows which "
-            f"files it needs: {place.said(error)}; nothing was deleted."
-        ) from None
-    return [json.loads(line) for line in text.splitlines() if line]
 
 
 def _delete(table: BarTable, plan: _Plan) -> None:

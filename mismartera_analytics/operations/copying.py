@@ -16,6 +16,7 @@ from mismartera_analytics import auth, frames
 from mismartera_analytics.errors import (
     DatabaseNotReadyError,
     InvalidInputError,
+    MismarteraError,
     NotAllowedError,
     StorageError,
 )
@@ -328,9 +329,9 @@ def copy_file(
             outcome = _outcome(source, target, *_read_file(beside, progress))
             before_commit(outcome)
             place_file(beside, path)
+    except MismarteraError:
+        raise
     except OSError as error:
-        if isinstance(error, StorageError):
-            raise
         raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from None
     return outcome
 
