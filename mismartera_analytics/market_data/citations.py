@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from mismartera_analytics.market_data.places import Place
+from mismartera_analytics.market_data.places import FolderPlace, Place
 from mismartera_analytics.models import database
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.runs import BacktestRun, Report
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cited_versions"]
 
-_LOG = "_delta_log"
+_FIRST = f"_delta_log/{0:020}.json"
 
 
 @repeated
@@ -31,8 +31,8 @@ def cited_versions(place: Place, interval: str, *, db_session: Session | None = 
     what a saved run or a report noted about its data. Trials note a version too, but cannot be run
     again, and one made each day would keep each day's files for good: they keep nothing. A citation
     without an interval counts for every interval. One that names another store counts too, unless
-    that store is a folder that is still there: stores are moved and copied, and a version kept in vain
-    does no harm.
+    that store is a folder that is still there and began with another commit: stores are moved and
+    copied, and a version kept in vain does no harm.
 
     Parameters
     ----------
@@ -96,10 +96,18 @@ def _citations(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _is_elsewhere(store: object, place: Place, interval: str) -> bool:
-    """Return whether a citation is of another store that can be seen to be another."""
+    """Return whether a citation is of another store that can be seen to be another.
+
+    A store that was copied or restored from a backup has the first commit of the one it came from.
+    """
     if not isinstance(store, str) or "://" in store or store == place.uri:
         return False
-    log = Path(store, interval, _LOG)
-    if not log.is_dir():
+    other, own = FolderPlace(Path(store, interval)), place.below(interval)
+    try:
+        first = Path(other.full(_FIRST)).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    return "://" in place.uri or not log.samefile(Path(place.uri, interval, _LOG))
+    if own.stamp(_FIRST) is None:
+        return True
+    with own.filesystem.open_input_file(own.full(_FIRST)) as file:
+        return bool(file.read() != first)
