@@ -141,7 +141,7 @@ def back_up(
 
     Examples
     --------
-    >>> back_up("monday.zip").bars[0].interval
+    >>> back_up(ma.settings().home / "monday.zip").bars[0].interval
     '1d'
     """
     refuse_others_than_superusers("take backups")

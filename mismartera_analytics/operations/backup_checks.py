@@ -90,8 +90,9 @@ def verify_backup(file: str | Path, *, progress: bool | None = None) -> BackupCo
     Examples
     --------
     >>> from mismartera_analytics.operations.backup import back_up
-    >>> _ = back_up("monday.zip")
-    >>> verify_backup("monday.zip").bars
+    >>> file = ma.settings().home / "monday.zip"
+    >>> _ = back_up(file)
+    >>> verify_backup(file).bars
     {'1d': (0, 1)}
     """
     with read_archive(file) as archive, tempfile.TemporaryDirectory(prefix="mismartera-") as folder:

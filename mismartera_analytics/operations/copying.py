@@ -143,7 +143,8 @@ def copy_database(
 
     Examples
     --------
-    >>> done = copy_database(ma.settings().database_url, "copy.db")
+    >>> settings = ma.settings()
+    >>> done = copy_database(settings.database_url, settings.home / "copy.db")
     >>> done.frame.set_index("table").loc["users", "rows"]
     np.int64(1)
     """

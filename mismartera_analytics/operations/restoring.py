@@ -113,8 +113,11 @@ def restore(
     Examples
     --------
     >>> from mismartera_analytics.operations.backup import back_up
-    >>> _ = back_up("monday.zip")
-    >>> done = restore("monday.zip", database_url="sqlite:///again.db", bar_store="again")
+    >>> home = ma.settings().home
+    >>> _ = back_up(home / "monday.zip")
+    >>> done = restore(
+    ...     home / "monday.zip", database_url="sqlite:///again.db", bar_store=str(home / "again")
+    ... )
     >>> done.bar_store.endswith("again")
     True
     """
