@@ -118,12 +118,16 @@ def _stored(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Return bars of the store under all names of the symbols' companies, actions, and the source."""
     from mismartera_analytics.market_data.actions import corporate_actions
+    from mismartera_analytics.market_data.citations import store_cited
     from mismartera_analytics.market_data.renames import read_identities
     from mismartera_analytics.market_data.store import BarStore
 
-    store = BarStore(None if pinned is None else pinned["store"])
+    store = BarStore(None if pinned is None else store_cited(pinned["store"], str(interval)))
     source = _cited(store, interval) if pinned is None else dict(pinned)
-    as_of = None if pinned is None else pinned["as_of"]
+    # Read exactly the version that is noted: others may write in between.
+    as_of = source["version"] if source["version"] >= 0 and "made_of" not in source else None
+    if as_of is None and pinned is not None:
+        as_of = pinned["as_of"]
     frame = store.read(symbols, str(interval), start, end, as_of=as_of)
     made_of = frame.attrs.get("derived_from", "")
     if made_of and pinned is None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from mismartera_analytics.market_data.places import FolderPlace, Place
+from mismartera_analytics import config
+from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.market_data.places import Place, place_of
 from mismartera_analytics.models import database
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.runs import BacktestRun, Report
@@ -18,7 +19,7 @@ from mismartera_analytics.models.runs import BacktestRun, Report
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["cited_versions"]
+__all__ = ["cited_versions", "store_cited"]
 
 _FIRST = f"_delta_log/{0:020}.json"
 
@@ -60,8 +61,8 @@ def cited_versions(place: Place, interval: str, *, db_session: Session | None = 
             *((cites, None) for cites in reading.scalars(select(Report.cites_json))),
         ]
     found = set()
-    for cites, config in notes:
-        of_run = _interval_of(config)
+    for cites, settings in notes:
+        of_run = _interval_of(settings)
         for citation in _citations(_parsed(cites)):
             named = citation.get("interval", of_run)
             if named in (None, interval) and not _is_elsewhere(
@@ -95,19 +96,56 @@ def _citations(value: Any) -> Iterator[dict[str, Any]]:
             yield from _citations(inner)
 
 
-def _is_elsewhere(store: object, place: Place, interval: str) -> bool:
+def store_cited(store: str, interval: str) -> str:
+    """Return where the bars of a citation are read: in the store that it names, or in its copy.
+
+    Parameters
+    ----------
+    store
+        As the citation names it.
+    interval
+        Length of the bars.
+
+    Returns
+    -------
+    str
+        The configured store where that is a copy of the one that is named, moved or restored, or where
+        that one is not there.
+
+    Raises
+    ------
+    StorageError
+        If the configured store cannot be reached.
+
+    Examples
+    --------
+    >>> store_cited("/no/such/folder", "1d") == ma.settings().bar_store
+    True
+    """
+    own = config.settings().bar_store
+    if store == own or place_of(own).below(interval).stamp(_FIRST) is None:
+        return store
+    return store if _is_elsewhere(store, place_of(own), interval, ask=True) else own
+
+
+def _is_elsewhere(store: object, place: Place, interval: str, *, ask: bool = False) -> bool:
     """Return whether a citation is of another store that can be seen to be another.
 
-    A store that was copied or restored from a backup has the first commit of the one it came from.
+    A store that was copied or restored from a backup has the first commit of the one it came from. A
+    bucket is looked at only where `ask` says so.
     """
-    if not isinstance(store, str) or "://" in store or store == place.uri:
+    if not isinstance(store, str) or store == place.uri or ("://" in store and not ask):
         return False
-    other, own = FolderPlace(Path(store, interval)), place.below(interval)
     try:
-        first = Path(other.full(_FIRST)).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+        first = _first_commit(place_of(store).below(interval))
+    except (OSError, InvalidInputError):  # not there, or not to be reached
         return False
-    if own.stamp(_FIRST) is None:
-        return True
-    with own.filesystem.open_input_file(own.full(_FIRST)) as file:
-        return bool(file.read() != first)
+    own = place.below(interval)
+    return first is not None and (own.stamp(_FIRST) is None or _first_commit(own) != first)
+
+
+def _first_commit(place: Place) -> bytes | None:
+    if place.stamp(_FIRST) is None:
+        return None
+    with place.filesystem.open_input_file(place.full(_FIRST)) as file:
+        return bytes(file.read())

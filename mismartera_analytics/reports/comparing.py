@@ -249,11 +249,12 @@ def close_differences(
 def _then(
     bars: Mapping[str, Any], closes: pd.DataFrame, symbols: Iterable[str]
 ) -> pd.DataFrame | None:
+    from mismartera_analytics.market_data.citations import store_cited
     from mismartera_analytics.market_data.store import BarStore
 
     first, last = closes.attrs["range"]
     try:
-        store = BarStore(bars["store"])
+        store = BarStore(store_cited(bars["store"], "1d"))
         names = sorted(set(symbols) & set(store.symbols("1d")))
         frame = store.read(
             names, "1d", first, last, columns=["session", "close"], as_of=int(bars["version"])

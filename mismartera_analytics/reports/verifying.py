@@ -163,13 +163,14 @@ def hash_of(file: Path) -> str:
 
 
 def _moved_on(cites: Mapping[str, Any]) -> str:
+    from mismartera_analytics.market_data.citations import store_cited
     from mismartera_analytics.market_data.store import BarStore
 
     if not cites.get("bars") or "version" not in cites["bars"][0]:
         return "no bars are cited"
     cited = cites["bars"][0]
     try:
-        now = BarStore(cited["store"]).version(cited["interval"])
+        now = BarStore(store_cited(cited["store"], cited["interval"])).version(cited["interval"])
     except MismarteraError:
         return f"bars of version {cited['version']}, whose store is not there"
     return f"bars of version {cited['version']}, now {now}"
@@ -266,12 +267,13 @@ def _of_run(cites: Mapping[str, Any]) -> list[Difference]:
 
 def _bars_of_run(cited: Mapping[str, Any], config: Mapping[str, Any]) -> list[Difference]:
     """Return which bars of a run's range differ now from the version that it read."""
+    from mismartera_analytics.market_data.citations import store_cited
     from mismartera_analytics.market_data.store import BarStore
 
     if "version" not in cited:
         return []
-    store, (start, end) = BarStore(cited["store"]), config["range"]
     symbols, interval = config["symbols"], cited["interval"]
+    store, (start, end) = BarStore(store_cited(cited["store"], interval)), config["range"]
     then = store.read(symbols, interval, start, end, as_of=cited["as_of"])
     if not len(then):
         return []

@@ -181,6 +181,7 @@ def test_backups_under_load_are_whole_wherever_they_are_restored(
         seconds.append(time.monotonic() - begin)
     transactions, runs = [], 0
     written = load()
+    shutil.move(tmp_path / "data" / "bars", tmp_path / "gone")  # as on another machine
     for number, done in enumerate(taken):
         url = f"sqlite:///{tmp_path}/{number}.db" if number % 2 else postgres_database(None)
         place = tmp_path / f"bars-{number}"
