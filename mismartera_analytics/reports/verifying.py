@@ -114,7 +114,7 @@ def verify_report(path: str | os.PathLike[str]) -> ReportCheck:
 
     Examples
     --------
-    >>> done = ma.report(out="nightly")
+    >>> done = ma.report(out=ma.settings().reports / "nightly")
     >>> ma.verify_report(done.folder / done.frame["files"][0]).agrees
     True
     """
