@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
+import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import defer
 
 from mismartera_analytics import config
 from mismartera_analytics.errors import (
     DuplicateError,
     InvalidInputError,
+    MismarteraError,
     NotAllowedError,
     UnknownNameError,
     suggestion,
 )
+from mismartera_analytics.models import database
+from mismartera_analytics.models.connections import impatient
 from mismartera_analytics.models.database import read_session, session_scope
+from mismartera_analytics.models.database_roles import user_of_role
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.user import User
 
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 __all__ = [
+    "NO_HASH",
     "Identity",
     "as_user",
     "authenticate_user",
@@ -40,6 +48,18 @@ __all__ = [
 ]
 
 MAX_PASSWORD_BYTES = 72
+MAX_COST = 18
+"""Hashes of a higher cost [log2 of iterations] are not tried: one would hold up every sign-in."""
+UPGRADE_PATIENCE = 0.5
+"""How long a sign-in waits for other writers in order to renew a hash [s]."""
+_HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}\Z")
+_NOBODYS = "." * 22 + "O" * 31
+"""Salt and digest that no password has: trying one against it costs what it costs."""
+
+NO_HASH = defer(User.hashed_password)
+"""Leaves the hash of users out, which not every role of the database may read."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,11 +85,6 @@ def _context() -> CryptContext:
     return _password_context(config.settings().bcrypt_rounds)
 
 
-@functools.lru_cache(maxsize=4)
-def _hash_of_nobody(rounds: int) -> str:
-    return str(_password_context(rounds).hash("nobody's password"))
-
-
 def _check_text(value: str, *, argument: str) -> None:
     if not isinstance(value, str) or not value.strip() or value != value.strip():
         raise InvalidInputError(f"{argument}={value!r} must be text without blanks at its ends.")
@@ -84,7 +99,8 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
-def _check_password(password: str) -> None:
+def _checked_password(password: str) -> config.HiddenText:
+    """Return a password that no traceback shows."""
     if not isinstance(password, str) or not password:
         raise InvalidInputError("password is empty; give at least one character.")
     if not _is_text(password):
@@ -99,6 +115,7 @@ def _check_password(password: str) -> None:
         raise InvalidInputError(
             "password holds a NUL character, at which bcrypt would stop reading."
         )
+    return config.HiddenText(password)
 
 
 def create_user(
@@ -142,11 +159,11 @@ def create_user(
     _check_text(email, argument="email")
     if "@" not in email[1:-1]:
         raise InvalidInputError(f"email={email!r} is not an address such as 'ada@example.com'.")
-    _check_password(password)
+    password = _checked_password(password)
     identity = current_user()
     if identity is not None and not identity.is_superuser:
         raise NotAllowedError(f"user {identity.username!r} may not create users; a superuser may.")
-    hashed = _context().hash(password)
+    hashed = config.HiddenText(_context().hash(password))
     return _insert_user(username, email, hashed, superuser=superuser)
 
 
@@ -203,18 +220,20 @@ def set_password(user: str | int | User, password: str) -> None:
     >>> ma.authenticate_user("ada", "battery staple")
     User(id=2, username='ada')
     """
-    _check_password(password)
+    password = _checked_password(password)
     found = _permitted(user, otherwise="set another user's password")
-    hashed = _context().hash(password)
+    hashed = config.HiddenText(_context().hash(password))
     with session_scope() as db_session:
-        db_session.get_one(User, found.id).hashed_password = hashed
+        change = update(User).where(User.id == found.id).values(hashed_password=hashed)
+        db_session.execute(change)
 
 
 @repeated
 def authenticate_user(username: str, password: str) -> User | None:
     """Return the user if the password is right and the user is active, else None.
 
-    A name that does not exist takes as long as a wrong password.
+    Whatever is wrong, it takes the same time: that of the cost in force, or of the highest that any
+    stored hash has. Where the cost was raised since the password was set, the hash is renewed.
 
     Parameters
     ----------
@@ -236,31 +255,85 @@ def authenticate_user(username: str, password: str) -> User | None:
     >>> ma.authenticate_user("demo", "wrong") is None
     True
     """
+    if isinstance(password, str):
+        password = config.HiddenText(password)
     # A name that cannot be stored is looked up as the empty one, which nobody has.
     name = username if _is_text(username) and "\0" not in username else ""
     with read_session() as db_session:
-        user = db_session.scalar(select(User).where(User.username == name))
-    is_right = _verify(password, user.hashed_password if user is not None else "")
-    return user if user is not None and is_right and user.is_active else None
+        columns = select(User.id, User.hashed_password, User.is_active)
+        row = db_session.execute(columns.where(User.username == name)).one_or_none()
+        work = max(config.settings().bcrypt_rounds, _highest_cost(db_session))
+    number, hashed, is_active = row if row is not None else (0, "", False)
+    if not (_verify(password, hashed, work=work, counts=bool(is_active)) and is_active):
+        return None
+    if _cost_of(hashed) < config.settings().bcrypt_rounds:
+        _renew_hash(number, password, hashed)
+    with read_session() as db_session:
+        return db_session.get(User, number)
 
 
-def _verify(password: str, hashed: str) -> bool:
-    """Return whether a password has a hash; a hash that cannot be read costs the same time."""
+def _highest_cost(db_session: Session) -> int:
+    """Return the highest cost among the hashes that are tried."""
+    cost = func.substr(User.hashed_password, 5, 2)
+    is_tried = User.hashed_password.like("$2_$__$%"), cost.between("04", str(MAX_COST))
+    found = db_session.scalar(select(func.max(cost)).where(*is_tried))
+    return int(found) if found is not None and found.isdigit() else 0
+
+
+def _cost_of(hashed: str) -> int:
+    """Return the cost of a hash, 0 where it cannot be tried."""
+    found = _HASH.match(hashed)
+    cost = int(found[1]) if found is not None else 0
+    return cost if 4 <= cost <= MAX_COST else 0
+
+
+def _verify(password: str, hashed: str, *, work: int, counts: bool) -> bool:
+    """Return whether a password has a hash.
+
+    What is refused takes the time of 2**`work` iterations, whatever the cost of the hash: one of cost c
+    is filled up with hashes of c, c + 1, … work - 1, which is as much. So does what is right and does
+    not count.
+    """
+    import bcrypt
+
     is_readable = (
         _is_text(password) and len(password.encode()) <= MAX_PASSWORD_BYTES and "\0" not in password
     )
-    tried = password if is_readable else ""
-    context = _context()
+    tried = password if is_readable else config.HiddenText()
+    cost = _cost_of(hashed)
+    told = hashed if cost else f"$2b${work:02d}${_NOBODYS}"
+    is_right = _context().verify(tried, told) and is_readable and cost > 0
+    if not (is_right and counts):
+        for rounds in range(cost or work, work):
+            bcrypt.hashpw(tried.encode(), f"$2b${rounds:02d}${_NOBODYS[:22]}".encode())
+    return is_right
+
+
+def _renew_hash(number: int, password: str, hashed: str) -> None:
+    """Replace a hash of a lower cost than is in force; signing in does not depend on it."""
+    renewed = config.HiddenText(_context().hash(password))
+    change = update(User).where(User.id == number, User.hashed_password == hashed)
     try:
-        return context.verify(tried, hashed) and is_readable
-    except ValueError:
-        context.verify(tried, _hash_of_nobody(config.settings().bcrypt_rounds))
-        return False
+        with impatient(database.engine, UPGRADE_PATIENCE) as connection:
+            connection.execute(change.values(hashed_password=renewed))
+    except (MismarteraError, SQLAlchemyError) as error:
+        logger.warning(
+            "the hash of user %s keeps its old cost, the database cannot be written now (%s).",
+            number,
+            type(error).__name__,
+        )
 
 
 def current_user() -> Identity | None:
-    """Return who is signed in by `as_user`; None means no scope: every row is seen."""
-    return _identity.get()
+    """Return who is signed in: by `as_user`, else the user that the database's role stands for.
+
+    None means no scope: every row is seen.
+    """
+    identity = _identity.get()
+    if identity is not None:
+        return identity
+    found = user_of_role()
+    return None if found is None else Identity(found.user_id, found.username, found.is_superuser)
 
 
 @contextlib.contextmanager
@@ -348,8 +421,8 @@ def find_user(db_session: Session, user: str | int | User) -> User:
 
 def _lookup(db_session: Session, user: str | int | User) -> User | None:
     if isinstance(user, str):
-        return db_session.scalar(select(User).where(User.username == user))
+        return db_session.scalar(select(User).where(User.username == user).options(NO_HASH))
     number = user.id if isinstance(user, User) else user
     if not isinstance(number, Integral) or isinstance(number, bool):
         raise InvalidInputError(f"user={user!r} is not a user name, an id or a User.")
-    return db_session.get(User, int(number))
+    return db_session.get(User, int(number), options=[NO_HASH])

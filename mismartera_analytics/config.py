@@ -5,21 +5,42 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_serializer, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mismartera_analytics.errors import ConfigurationError, suggestion
 
-__all__ = ["Settings", "configure", "home", "settings"]
+__all__ = ["HiddenText", "Settings", "configure", "home", "settings", "without_password"]
 
 PREFIX = "MISMARTERA_"
 PROJECT_NAME = "mismartera-analytics"
+ADDRESSES = {"bar_store", "database_url"}
+"""Settings that may hold a password."""
 
 _overrides: dict[str, Any] = {}
 _current: Settings | None = None
+
+
+class HiddenText(str):
+    """A secret: used like any text, but its representation, as in tracebacks and logs, is hidden."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class _Address(str):
+    """A URL whose representation has no password."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(without_password(self))
 
 
 def home() -> Path:
@@ -80,8 +101,9 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=True, env_ignore_empty=True
-    )
+        env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=True, env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )  # fmt: skip
 
     home: Path = Field(default_factory=home)
     database_url: str = "sqlite:///data/mismartera.db"
@@ -117,7 +139,7 @@ class Settings(BaseSettings):
         )
         if is_relative_file:
             path = "/" + str(_under(info.data["home"], path[1:]))
-        return f"{scheme}://{path}{question}{query}"
+        return _Address(f"{scheme}://{path}{question}{query}")
 
     @field_validator("bar_store", mode="before")
     @classmethod
@@ -127,7 +149,7 @@ class Settings(BaseSettings):
     @field_validator("bar_store")
     @classmethod
     def _absolute_store(cls, uri: str, info: Any) -> str:
-        return uri if "://" in uri else str(_under(info.data["home"], uri))
+        return _Address(uri) if "://" in uri else str(_under(info.data["home"], uri))
 
     @field_validator("reports")
     @classmethod
@@ -146,9 +168,18 @@ class Settings(BaseSettings):
         """Rank the sources: arguments, environment, ``.env``."""
         return init_settings, env_settings, dotenv_settings
 
+    @field_serializer("database_url", "bar_store", when_used="json")
+    def _shown(self, address: str) -> str:
+        return without_password(address)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield what rich and other printers show."""
+        for name in type(self).model_fields:
+            yield name, without_password(str(getattr(self, name)))
+
     def __repr__(self) -> str:
-        shown = self.model_dump() | {"database_url": _without_password(self.database_url)}
-        return "Settings(\n" + "".join(f"  {k}={str(v)!r},\n" for k, v in shown.items()) + ")"
+        shown = self.__repr_args__()
+        return "Settings(\n" + "".join(f"  {name}={value!r},\n" for name, value in shown) + ")"
 
     __str__ = __repr__
 
@@ -158,8 +189,15 @@ def _under(folder: Path, path: str | Path) -> Path:
     return expanded if expanded.is_absolute() else folder / expanded
 
 
-def _without_password(url: str) -> str:
-    hidden = re.sub(r"^([\w+.-]+:/*[^:@]*):.*@", r"\1:***@", url)
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown.
+
+    Examples
+    --------
+    >>> without_password("postgresql://ada:secret@db.example/desk?sslpassword=hush")
+    'postgresql://ada:***@db.example/desk?sslpassword=***'
+    """
+    hidden = re.sub(r"^([\w+.-]+:/*[^:@]*):.*@", r"\1:***@", str(url))
     return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", hidden)
 
 
@@ -188,10 +226,11 @@ def _load() -> Settings:
         return Settings(_env_file=file, **_overrides)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        shown = _without_password(str(first["input"]))
-        raise ConfigurationError(f"setting {name}={shown!r}: {reason}.") from None
+    name = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    shown = without_password(str(first["input"]))
+    # Raised here, so that the error drags no frames along in which the environment lies open.
+    raise ConfigurationError(f"setting {name}={shown!r}: {reason}.")
 
 
 def settings() -> Settings:
@@ -246,6 +285,9 @@ def configure(**changes: Any) -> Settings:
     """
     global _current, _overrides
     _check_names(list(changes), prefix="", where="configure()")
+    for name in ADDRESSES & changes.keys():
+        if isinstance(changes[name], str):
+            changes[name] = _Address(changes[name])
     previous = _overrides
     merged = {**previous, **changes} if changes else {}
     _overrides = {name: value for name, value in merged.items() if value is not None}

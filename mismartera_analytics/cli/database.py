@@ -29,12 +29,16 @@ def upgrade(
 ) -> None:
     """Bring the database to the newest revision, adopting one that has none."""
     from mismartera_analytics.models import database, migrate
+    from mismartera_analytics.operations.database_roles import renew_grants
 
     state = migrate.status(database.engine)
     if state.adoptable:
         for sentence in migrate.adopt(database.engine, assume_tz=assume_tz).summary:
             typer.echo(sentence)
     migrate.upgrade(database.engine)
+    roles = renew_grants()
+    if roles:
+        typer.echo(f"The roles {', '.join(roles)} have what this revision grants.")
     _say("up to date")
 
 
@@ -68,6 +72,31 @@ def copy(
     show(done.frame, frames.COPIED_TABLES, title=title, form="table", most=len(done.tables))
     if done.note:
         typer.echo(done.note)
+
+
+@app.command("grant-role")
+def grant(
+    role: Annotated[str, typer.Argument(help="A role of the PostgreSQL server.")],
+    user: Annotated[str, typer.Option(help="The user that it stands for.")],
+) -> None:
+    """Let a role of the database see and record one user's rows alone."""
+    from mismartera_analytics.operations.database_roles import grant_role
+
+    for statement in grant_role(role, user=user):
+        typer.echo(f"{statement};")
+    typer.echo(f"{role} stands for user {user}.")
+
+
+@app.command("revoke-role")
+def revoke(
+    role: Annotated[str, typer.Argument(help="A role of the PostgreSQL server.")],
+) -> None:
+    """Take from a role what grant-role gave it."""
+    from mismartera_analytics.operations.database_roles import revoke_role
+
+    for statement in revoke_role(role):
+        typer.echo(f"{statement};")
+    typer.echo(f"{role} stands for nobody.")
 
 
 def _say(what: str) -> None:

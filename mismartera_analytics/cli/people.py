@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mismartera_analytics.config import HiddenText
 from mismartera_analytics.errors import InvalidInputError
 
 __all__ = ["app"]
@@ -62,6 +63,6 @@ def _ask(prompt: str) -> str:
     if not sys.stdin.isatty():
         raise InvalidInputError("a password is asked for on a terminal; standard input is none.")
     try:
-        return getpass.getpass(prompt)
+        return HiddenText(getpass.getpass(prompt))
     except EOFError:
         raise InvalidInputError("no password was typed; nothing was changed.") from None

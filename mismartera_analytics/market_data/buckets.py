@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mismartera_analytics.config import HiddenText, without_password
 from mismartera_analytics.errors import InvalidInputError, StorageError
 from mismartera_analytics.market_data.places import FileFound, on_one_line
 
@@ -43,7 +44,8 @@ def _access(environment: Mapping[str, str]) -> _Access:
     if not key or not secret:
         return _Access(profile, endpoint or None, region or None, None, None, None)
     token = environment.get("AWS_SESSION_TOKEN")
-    return _Access(profile, endpoint or None, region or None, key, secret, token or None)
+    hidden = HiddenText(token) if token else None
+    return _Access(profile, endpoint or None, region or None, key, HiddenText(secret), hidden)
 
 
 @functools.lru_cache(maxsize=8)
@@ -233,9 +235,11 @@ def bucket_place(uri: str, environment: Mapping[str, str]) -> BucketPlace:
     bucket, _, prefix = rest.partition("/")
     if scheme not in ("s3", "s3a") or not _BUCKET.match(bucket):
         raise InvalidInputError(
-            f"uri={uri!r}: bars lie in a folder of this machine or below 's3://bucket/prefix'."
+            f"uri={without_password(uri)!r}: bars lie in a folder of this machine or below 's3://bucket/prefix'."
         )
     parts = [part for part in prefix.split("/") if part]
     if any(part in (".", "..") for part in parts):
-        raise InvalidInputError(f"uri={uri!r}: a prefix has no '.' and no '..' in it.")
+        raise InvalidInputError(
+            f"uri={without_password(uri)!r}: a prefix has no '.' and no '..' in it."
+        )
     return BucketPlace(bucket, "/".join(parts), _access(environment))

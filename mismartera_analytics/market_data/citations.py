@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from mismartera_analytics import config
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, NotAllowedError
 from mismartera_analytics.market_data.places import Place, place_of
 from mismartera_analytics.models import database
+from mismartera_analytics.models.database_roles import user_of_role
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.runs import BacktestRun, Report
 
@@ -53,7 +54,15 @@ def cited_versions(place: Place, interval: str, *, db_session: Session | None = 
     ------
     DatabaseNotReadyError
         If the database has not been initialised, so that nobody knows what is cited.
+    NotAllowedError
+        If the database's role sees the citations of one user alone.
     """
+    role = user_of_role()
+    if role is not None and not role.is_superuser:
+        raise NotAllowedError(
+            f"the database shows user {role.username!r} their own runs and reports alone, so that it "
+            f"is not known which versions others cite; a superuser may do this."
+        )
     own = database.read_session() if db_session is None else contextlib.nullcontext(db_session)
     with own as reading:
         notes = [

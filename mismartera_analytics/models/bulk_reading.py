@@ -152,14 +152,12 @@ def _read_postgresql(db_session: Session, statement: Select[Any]) -> list[pa.Tab
     from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
     engine = db_session.get_bind().engine
-    url = engine.url.set(drivername="postgresql")
-    url = url.update_query_dict(connections.lively(url))
     dialect: Any = postgresql.dialect
     text, values = _compiled(statement, dialect(paramstyle="numeric_dollar"))
     snapshot = str(db_session.scalar(select(func.pg_export_snapshot())))
     try:
         with (
-            dbapi.connect(url.render_as_string(hide_password=False)) as connection,
+            dbapi.connect(connections.libpq_url(engine)) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, StaticPool
 
+from mismartera_analytics.config import HiddenText
 from mismartera_analytics.errors import (
     ConfigurationError,
     MissingDependencyError,
@@ -22,10 +23,21 @@ from mismartera_analytics.errors import (
 )
 from mismartera_analytics.models import failures
 
-__all__ = ["for_writing", "is_missing_file", "lively", "make_engine", "read_only"]
+__all__ = [
+    "for_writing",
+    "impatient",
+    "is_missing_file",
+    "libpq_url",
+    "lively",
+    "make_engine",
+    "read_only",
+]
 
 BUSY_TIMEOUT = 60.0  # [s]
 _BEGIN = "mismartera_begin"
+_SECRETS = "mismartera_secrets"
+SECRETS = ("password", "sslpassword")
+"""Parts of a URL's query that nobody is shown."""
 
 
 def _parsed(url: str) -> URL:
@@ -38,12 +50,25 @@ def _parsed(url: str) -> URL:
         ) from None
 
 
-def _with_password_hidden(url: URL) -> URL:
-    """Move a password from the query to where printing a URL hides it."""
-    password = url.query.get("password")
-    if not isinstance(password, str):
-        return url
-    return url.difference_update_query(["password"]).set(password=password)
+def _with_password_hidden(url: URL) -> tuple[URL, dict[str, Any]]:
+    """Return a URL that shows no secret when printed, and what the driver has to be told besides."""
+    told = {name: value for name in SECRETS if isinstance(value := url.query.get(name), str)}
+    url = url.difference_update_query(list(told))
+    if "password" in told:
+        url = url.set(password=told["password"])
+    if url.password is not None and url.get_backend_name() == "postgresql":
+        told["password"] = str(url.password)
+    return url, {name: HiddenText(value) for name, value in told.items()}
+
+
+def libpq_url(engine: Engine) -> HiddenText:
+    """Return the address of a PostgreSQL database as drivers without SQLAlchemy take it."""
+    secrets = engine.get_execution_options().get(_SECRETS, {})
+    url = engine.url.set(drivername="postgresql")
+    url = url.update_query_dict(lively(url))
+    if "sslpassword" in secrets:
+        url = url.update_query_dict({"sslpassword": str(secrets["sslpassword"])})
+    return HiddenText(url.render_as_string(hide_password=False))
 
 
 def lively(url: URL) -> dict[str, str]:
@@ -82,7 +107,7 @@ def make_engine(url: str) -> Engine:
     StorageError
         If the folder of a SQLite file cannot be made.
     """
-    parsed = _with_password_hidden(_parsed(url))
+    parsed, secrets = _with_password_hidden(_parsed(url))
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise ConfigurationError(
             f"database_url names {parsed.drivername!r}; use 'sqlite' or 'postgresql'."
@@ -93,7 +118,8 @@ def make_engine(url: str) -> Engine:
         if parsed.database in (None, "", ":memory:"):
             options["poolclass"] = StaticPool
     else:
-        options["connect_args"] = lively(parsed)
+        options["connect_args"] = {**lively(parsed), **secrets}
+        options["execution_options"] = {_SECRETS: secrets}
     try:
         engine = create_engine(parsed, **options)
     except NoSuchModuleError:
@@ -118,11 +144,24 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "begin", _bound_waiting)
+    if secrets:
+        event.listen(engine, "do_connect", _connect_without_frames)
     failures.listen(engine)
     if not isinstance(engine.pool, StaticPool):
         event.listen(engine, "connect", _note_process)
         event.listen(engine, "checkout", _refuse_other_process)
     return engine
+
+
+def _connect_without_frames(
+    dialect: Any, _record: object, arguments: Sequence[Any], options: dict[str, Any]
+) -> Any:
+    """Connect; a failure leaves the driver's frames behind, in which the password lies open."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except dialect.loaded_dbapi.Error as error:
+        failure = error.with_traceback(None)
+    raise failure
 
 
 def _note_process(_connection: object, record: ConnectionPoolEntry) -> None:
@@ -141,6 +180,32 @@ def _refuse_other_process(
 def for_writing(engine: Engine) -> Engine:
     """Return `engine` with transactions that take SQLite's write lock at their start."""
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+@contextlib.contextmanager
+def impatient(engine: Engine, seconds: float) -> Iterator[Connection]:
+    """Give a connection in a writing transaction, which waits for other writers so long at most.
+
+    It commits at the end.
+
+    Yields
+    ------
+    sqlalchemy.engine.Connection
+    """
+    with for_writing(engine).connect() as connection:
+        if engine.dialect.name != "sqlite":
+            with connection.begin():
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
+                yield connection
+            return
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT * 1000)}")
 
 
 def is_missing_file(engine: Engine) -> bool:

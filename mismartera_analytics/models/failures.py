@@ -63,11 +63,17 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
         "{where} is damaged ({said}); restore it from a backup.",
     ),
     (
+        re.compile(r"violates row-level security policy|row-level security policy \(USING"),
+        NotAllowedError,
+        "the database's role may write rows of its own user only on {where} ({said}).",
+    ),
+    (
         re.compile(r"permission denied for|affected by row-level security"),
         NotAllowedError,
         "the database's role may not do this on {where} ({said}); its owner can GRANT it.",
     ),
 )
+_HASH = re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{20,}")
 _SQLITE_UNREACHABLE = re.compile(r"unable to open database file|file is not a database")
 _RESTARTING = re.compile(
     r"the database system is (?:starting up|shutting down|not yet accepting|not accepting|in recovery)"
@@ -121,6 +127,9 @@ def translate(context: ExceptionContext) -> None:
     if context.is_pre_ping:  # a pooled connection that has died is replaced, not reported
         return
     failure = context.original_exception
+    for each in (failure, context.sqlalchemy_exception):
+        if each is not None:
+            _hide_hashes(each)
     message = str(failure)
     where = repr(context.engine.url) if context.engine is not None else "the database"
     if context.is_disconnect and context.connection is not None:
@@ -202,6 +211,14 @@ def _unreached(message: str, where: str, said: str, dialect: Dialect) -> Databas
         f"cannot open {where} ({said}); check MISMARTERA_DATABASE_URL and that the server or "
         f"folder is there."
     )
+
+
+def _hide_hashes(failure: BaseException) -> None:
+    """Take password hashes out of what a server says of a row that it refuses."""
+    if any(isinstance(part, str) and _HASH.search(part) for part in failure.args):
+        failure.args = tuple(
+            _HASH.sub("***", part) if isinstance(part, str) else part for part in failure.args
+        )
 
 
 def _missing(message: str, where: str, said: str) -> DatabaseNotReadyError | None:

@@ -12,6 +12,7 @@ from sqlalchemy.sql.base import SchemaEventTarget
 from sqlalchemy.types import TypeDecorator
 
 from mismartera_analytics import clock
+from mismartera_analytics.config import HiddenText
 from mismartera_analytics.errors import InvalidInputError, NaiveDatetimeError
 
 __all__ = [
@@ -86,14 +87,11 @@ class SecretText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Hand the driver text whose representation is hidden."""
-        return None if value is None else _Hidden(value)
+        return None if value is None else HiddenText(value)
 
-
-class _Hidden(str):
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Hide what was read as well."""
+        return None if value is None else HiddenText(value)
 
 
 PrimaryKey = Annotated[int, mapped_column(Integer, primary_key=True)]

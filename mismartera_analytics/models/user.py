@@ -19,7 +19,11 @@ __all__ = ["User"]
 
 
 class User(Base):
-    """A person: name, e-mail, password hash and rights."""
+    """A person: name, e-mail, password hash and rights.
+
+    A role of the database that stands for a user (`database_role`, PostgreSQL) may not read the hash:
+    it has to leave that column out, with ``defer(User.hashed_password)``.
+    """
 
     __tablename__ = "users"
 
@@ -30,6 +34,7 @@ class User(Base):
     is_active: Mapped[bool | None] = mapped_column(Boolean, default=True)
     is_superuser: Mapped[bool | None] = mapped_column(Boolean, default=False)
     created_at: Mapped[Instant | None] = mapped_column(default=utc_now, server_default=func.now())
+    database_role: Mapped[str | None] = mapped_column(String(63), unique=True, index=True)
 
     account_info: Mapped[list[AccountInfo]] = relationship(back_populates="user")
     positions: Mapped[list[Position]] = relationship(back_populates="user")

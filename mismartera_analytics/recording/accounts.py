@@ -144,7 +144,7 @@ def _owner(db_session: Session, user: UserLike) -> User:
     own = None if identity is None or identity.is_superuser else identity
     if own is not None and value not in (own.user_id, own.username):
         raise NotAllowedError(f"user {own.username!r} may not open accounts for another user.")
-    found = db_session.scalar(select(User).where(column == value))
+    found = db_session.scalar(select(User).where(column == value).options(auth.NO_HASH))
     if found is None:
         hint = suggestion(str(user), db_session.scalars(select(User.username))) or "."
         raise UnknownNameError(f"user={user!r} is not known{hint}")
