@@ -99,8 +99,12 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
-def _checked_password(password: str) -> config.HiddenText:
-    """Return a password that no traceback shows."""
+def _hidden(password: str) -> str:
+    """Return a password that tracebacks do not show, where it is one."""
+    return config.HiddenText(password) if isinstance(password, str) else password
+
+
+def _check_password(password: str) -> None:
     if not isinstance(password, str) or not password:
         raise InvalidInputError("password is empty; give at least one character.")
     if not _is_text(password):
@@ -115,7 +119,6 @@ def _checked_password(password: str) -> config.HiddenText:
         raise InvalidInputError(
             "password holds a NUL character, at which bcrypt would stop reading."
         )
-    return config.HiddenText(password)
 
 
 def create_user(
@@ -155,11 +158,12 @@ def create_user(
     >>> ma.create_user("ada", "ada@example.com", "correct horse")
     User(id=2, username='ada')
     """
+    password = _hidden(password)
     _check_text(username, argument="username")
     _check_text(email, argument="email")
     if "@" not in email[1:-1]:
         raise InvalidInputError(f"email={email!r} is not an address such as 'ada@example.com'.")
-    password = _checked_password(password)
+    _check_password(password)
     identity = current_user()
     if identity is not None and not identity.is_superuser:
         raise NotAllowedError(f"user {identity.username!r} may not create users; a superuser may.")
@@ -220,7 +224,8 @@ def set_password(user: str | int | User, password: str) -> None:
     >>> ma.authenticate_user("ada", "battery staple")
     User(id=2, username='ada')
     """
-    password = _checked_password(password)
+    password = _hidden(password)
+    _check_password(password)
     found = _permitted(user, otherwise="set another user's password")
     hashed = config.HiddenText(_context().hash(password))
     with session_scope() as db_session:
@@ -255,8 +260,7 @@ def authenticate_user(username: str, password: str) -> User | None:
     >>> ma.authenticate_user("demo", "wrong") is None
     True
     """
-    if isinstance(password, str):
-        password = config.HiddenText(password)
+    password = _hidden(password)
     # A name that cannot be stored is looked up as the empty one, which nobody has.
     name = username if _is_text(username) and "\0" not in username else ""
     with read_session() as db_session:

@@ -8,7 +8,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import bcrypt
 import pytest
+from sqlalchemy import event
 
 import mismartera_analytics as ma
 from mismartera_analytics import auth
@@ -193,3 +195,117 @@ def test_an_unknown_user_suggests_the_nearest() -> None:
     ma.create_user("ada", "ada@example.com", "pw")
     with pytest.raises(UnknownNameError, match="did you mean 'ada'"), ma.as_user("adaa"):
         pass
+
+
+def _stored(name: str) -> str:
+    with db.SessionLocal() as db_session:
+        return str(db_session.query(User.hashed_password).filter_by(username=name).scalar())
+
+
+def test_a_hash_of_a_lower_cost_is_renewed_when_its_owner_signs_in() -> None:
+    ma.create_user("ada", "ada@example.com", "pw")
+    old = _stored("ada")
+    ma.configure(bcrypt_rounds=6)
+    assert ma.authenticate_user("ada", "wrong") is None
+    assert _stored("ada") == old
+    found = ma.authenticate_user("ada", "pw")
+    assert found is not None
+    renewed = _stored("ada")
+    assert renewed.startswith("$2b$06$")
+    assert ma.authenticate_user("ada", "pw") is not None
+    assert _stored("ada") == renewed, "a hash of the cost in force is left alone"
+    ma.configure(bcrypt_rounds=4)
+    assert ma.authenticate_user("ada", "pw") is not None
+    assert _stored("ada") == renewed, "a lower setting weakens no hash"
+
+
+def test_an_inactive_user_s_hash_is_not_renewed() -> None:
+    ma.create_user("ada", "ada@example.com", "pw")
+    with db.session_scope() as db_session:
+        db_session.query(User).update({"is_active": False})
+    old = _stored("ada")
+    ma.configure(bcrypt_rounds=6)
+    assert ma.authenticate_user("ada", "pw") is None
+    assert _stored("ada") == old
+
+
+def test_signing_in_does_not_wait_for_another_writer(caplog: pytest.LogCaptureFixture) -> None:
+    ma.create_user("ada", "ada@example.com", "secret word")
+    old = _stored("ada")
+    ma.configure(bcrypt_rounds=5)
+    with db.session_scope() as other:
+        other.query(User).update({"email": "held@example.com"})
+        other.flush()
+        begun = time.monotonic()
+        assert ma.authenticate_user("ada", "secret word") is not None
+        assert time.monotonic() - begun < 10
+    assert _stored("ada") == old
+    (record,) = [one for one in caplog.records if one.name == "mismartera_analytics.auth"]
+    assert "keeps its old cost" in record.getMessage()
+    assert "secret word" not in caplog.text
+    assert old not in caplog.text
+    assert ma.authenticate_user("ada", "secret word") is not None
+    assert _stored("ada").startswith("$2b$05$")
+
+
+def test_signing_in_works_where_nothing_can_be_written(
+    ready_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ma.create_user("ada", "ada@example.com", "pw")
+    ma.configure(bcrypt_rounds=5)
+    is_sqlite = ready_database.startswith("sqlite")
+    forbid = "PRAGMA query_only = ON" if is_sqlite else "SET TRANSACTION READ ONLY"
+    event.listen(db.engine, "begin", lambda connection: connection.exec_driver_sql(forbid))
+    assert ma.authenticate_user("ada", "pw") is not None
+    assert "cannot be written now" in caplog.text
+
+
+def test_a_password_set_meanwhile_is_not_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    ma.create_user("ada", "ada@example.com", "old")
+    ma.configure(bcrypt_rounds=5)
+    original = auth._renew_hash
+
+    def late(number: int, password: str, hashed: str) -> None:
+        auth.set_password("ada", "new")
+        original(number, password, hashed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(auth, "_renew_hash", late)
+        ma.authenticate_user("ada", "old")
+    assert ma.authenticate_user("ada", "new") is not None
+    assert ma.authenticate_user("ada", "old") is None
+
+
+def test_a_hash_too_dear_to_try_never_signs_in() -> None:
+    with db.session_scope() as db_session:
+        hashed = f"$2b$31${'.' * 22}{'O' * 31}"
+        db_session.add(User(username="slow", email="s@example.com", hashed_password=hashed))
+    begun = time.monotonic()
+    assert ma.authenticate_user("slow", "pw") is None
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("cost", [4, 6, 8])
+def test_every_refusal_hashes_as_much(cost: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count iterations instead of seconds, whatever cost a hash has and whatever is in force."""
+    ma.configure(bcrypt_rounds=cost)
+    ma.create_user("ada", "ada@example.com", "pw")
+    ma.create_user("gone", "gone@example.com", "pw")
+    with db.session_scope() as db_session:
+        db_session.query(User).filter_by(username="gone").update({"is_active": False})
+    ma.configure(bcrypt_rounds=6)
+    spent: list[int] = []
+    real = bcrypt.hashpw
+
+    def counting(password: bytes, salt: bytes) -> bytes:
+        spent.append(2 ** int(salt[4:6]))
+        return real(password, salt)
+
+    monkeypatch.setattr(bcrypt, "hashpw", counting)
+    tries = [("ada", "wrong"), ("nobody", "pw"), ("gone", "wrong"), ("gone", "pw"), ("ada", ""),
+             ("ada", "x" * 80), ("\ud800", "pw"), ("ada", None)]  # fmt: skip
+    ma.authenticate_user("nobody", "first")
+    for name, password in tries:
+        spent.clear()
+        assert ma.authenticate_user(name, password) is None
+        assert sum(spent) == 2 ** max(cost, 6), (name, password, spent)

@@ -64,7 +64,7 @@ class BarStore(StoreUpkeep):
         self._calendar = calendar
 
     def __repr__(self) -> str:
-        return f"BarStore({self._uri!r})"
+        return f"BarStore({getattr(self, '_uri', None)!r})"  # a traceback may ask too early
 
     def write(self, frame: pd.DataFrame, interval: str) -> int:
         """Bring bars in: new ones are added, ones with a known key replace what was there.

@@ -41,13 +41,13 @@ SECRETS = ("password", "sslpassword")
 
 
 def _parsed(url: str) -> URL:
-    try:
+    with contextlib.suppress(ArgumentError, ValueError):
         return make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(
-            "database_url is not an SQLAlchemy URL; write it as 'sqlite:///data/mismartera.db' or "
-            "'postgresql://user@host/name'."
-        ) from None
+    # Raised here, so that the error drags no frames along in which the address lies in parts.
+    raise ConfigurationError(
+        "database_url is not an SQLAlchemy URL; write it as 'sqlite:///data/mismartera.db' or "
+        "'postgresql://user@host/name'."
+    )
 
 
 def _with_password_hidden(url: URL) -> tuple[URL, dict[str, Any]]:

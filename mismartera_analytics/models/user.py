@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Boolean, String, func
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from mismartera_analytics.clock import utc_now
+from mismartera_analytics.config import HiddenText
 from mismartera_analytics.models.database import Base
 from mismartera_analytics.models.types import Instant, PrimaryKey, SecretText
 
@@ -39,6 +40,10 @@ class User(Base):
     account_info: Mapped[list[AccountInfo]] = relationship(back_populates="user")
     positions: Mapped[list[Position]] = relationship(back_populates="user")
     orders: Mapped[list[Order]] = relationship(back_populates="user")
+
+    @validates("hashed_password")
+    def _hidden(self, _name: str, hashed: str) -> str:
+        return HiddenText(hashed) if isinstance(hashed, str) else hashed
 
     def __repr__(self) -> str:
         return f"User(id={self.id!r}, username={self.username!r})"
