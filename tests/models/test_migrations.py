@@ -159,6 +159,21 @@ def snapshot(engine: Engine) -> dict[str, Any]:
     return found
 
 
+def policies(engine: Engine) -> list[str]:
+    """Return what decides on PostgreSQL who sees which rows."""
+    with engine.connect() as connection:
+        return [
+            str(row)
+            for statement in (
+                "SELECT * FROM pg_policies ORDER BY tablename, policyname",
+                "SELECT relname FROM pg_class WHERE relrowsecurity ORDER BY 1",
+                "SELECT proname, prosecdef, proconfig, proacl::text, pg_get_functiondef(oid) "
+                "FROM pg_proc WHERE proname LIKE 'mismartera%' ORDER BY 1",
+            )
+            for row in connection.execute(text(statement))
+        ]
+
+
 def fill_tables() -> None:
     with ma.session_scope() as db_session:
         user = User(username="ada", email="ada@example.com", hashed_password="x")
@@ -273,10 +288,11 @@ def test_the_sql_that_alembic_writes_makes_the_same_tables(
         driver: Any = connection.connection.driver_connection
         driver.autocommit = True
         driver.execute(written.said)
-    by_hand = snapshot(db.engine)
+    by_hand, guarded = snapshot(db.engine), policies(db.engine)
     ma.configure(database_url=postgres_database(None))
     ma.init_db()
     assert by_hand == snapshot(db.engine)
+    assert guarded == policies(db.engine) != []
 
 
 class TestInitialise:
@@ -381,9 +397,12 @@ class TestWithData:
             "account_info", "market_data", "market_hours", "orders", "positions",
             "session_configs", "trading_holidays", "users",
         }  # fmt: skip
-        for table in ("users", "positions"):
-            assert after[table] == before[table]
+        assert after["positions"] == before["positions"]
+        assert "database_role" in str(before["users"].pop("columns"))
+        for part in ("keys", "uniques", "foreign"):
+            assert after["users"][part] == before["users"][part]
         migrate.upgrade(db.engine)
+        before["users"]["columns"] = snapshot(db.engine)["users"]["columns"]
         with ma.SessionLocal() as db_session:
             order = db_session.scalars(select(Order)).one()
         assert (order.symbol, order.status, order.stop_price) == ("AAPL", "odd one", None)
