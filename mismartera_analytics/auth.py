@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
-import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,11 +27,18 @@ from mismartera_analytics.models import database
 from mismartera_analytics.models.connections import impatient
 from mismartera_analytics.models.database import read_session, session_scope
 from mismartera_analytics.models.database_roles import user_of_role
+from mismartera_analytics.models.password_hashes import (
+    MAX_COST,
+    MAX_PASSWORD_BYTES,
+    cost_of,
+    is_text,
+    password_context,
+    verify,
+)
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.user import User
 
 if TYPE_CHECKING:
-    from passlib.context import CryptContext
     from sqlalchemy.orm import Session
 
 __all__ = [
@@ -47,15 +52,8 @@ __all__ = [
     "set_password",
 ]
 
-MAX_PASSWORD_BYTES = 72
-MAX_COST = 18
-"""Hashes of a higher cost [log2 of iterations] are not tried: one would hold up every sign-in."""
 UPGRADE_PATIENCE = 0.5
 """How long a sign-in waits for other writers in order to renew a hash [s]."""
-_HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}\Z")
-_NOBODYS = "." * 22 + "O" * 31
-"""Salt and digest that no password has: trying one against it costs what it costs."""
-
 NO_HASH = defer(User.hashed_password)
 """Leaves the hash of users out, which not every role of the database may read."""
 
@@ -74,17 +72,6 @@ class Identity:
 _identity: ContextVar[Identity | None] = ContextVar("mismartera_identity", default=None)
 
 
-@functools.lru_cache(maxsize=4)
-def _password_context(rounds: int) -> CryptContext:
-    from passlib.context import CryptContext
-
-    return CryptContext(schemes=["bcrypt"], deprecated="auto", bcrypt__rounds=rounds)
-
-
-def _context() -> CryptContext:
-    return _password_context(config.settings().bcrypt_rounds)
-
-
 def _check_text(value: str, *, argument: str) -> None:
     if not isinstance(value, str) or not value.strip() or value != value.strip():
         raise InvalidInputError(f"{argument}={value!r} must be text without blanks at its ends.")
@@ -92,11 +79,6 @@ def _check_text(value: str, *, argument: str) -> None:
         raise InvalidInputError(f"{argument} has {len(value)} characters; at most 100 are allowed.")
     if not value.isprintable():
         raise InvalidInputError(f"{argument}={value!r} holds characters that cannot be printed.")
-
-
-def _is_text(value: object) -> bool:
-    """Return whether a value is text that UTF-8 can hold: no lone surrogate."""
-    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _hidden(password: str) -> str:
@@ -107,7 +89,7 @@ def _hidden(password: str) -> str:
 def _check_password(password: str) -> None:
     if not isinstance(password, str) or not password:
         raise InvalidInputError("password is empty; give at least one character.")
-    if not _is_text(password):
+    if not is_text(password):
         raise InvalidInputError("password holds half of a character, which no keyboard types.")
     size = len(password.encode())
     if size > MAX_PASSWORD_BYTES:
@@ -167,7 +149,7 @@ def create_user(
     identity = current_user()
     if identity is not None and not identity.is_superuser:
         raise NotAllowedError(f"user {identity.username!r} may not create users; a superuser may.")
-    hashed = config.HiddenText(_context().hash(password))
+    hashed = config.HiddenText(password_context().hash(password))
     return _insert_user(username, email, hashed, superuser=superuser)
 
 
@@ -227,7 +209,7 @@ def set_password(user: str | int | User, password: str) -> None:
     password = _hidden(password)
     _check_password(password)
     found = _permitted(user, otherwise="set another user's password")
-    hashed = config.HiddenText(_context().hash(password))
+    hashed = config.HiddenText(password_context().hash(password))
     with session_scope() as db_session:
         change = update(User).where(User.id == found.id).values(hashed_password=hashed)
         db_session.execute(change)
@@ -262,15 +244,15 @@ def authenticate_user(username: str, password: str) -> User | None:
     """
     password = _hidden(password)
     # A name that cannot be stored is looked up as the empty one, which nobody has.
-    name = username if _is_text(username) and "\0" not in username else ""
+    name = username if is_text(username) and "\0" not in username else ""
     with read_session() as db_session:
         columns = select(User.id, User.hashed_password, User.is_active)
         row = db_session.execute(columns.where(User.username == name)).one_or_none()
         work = max(config.settings().bcrypt_rounds, _highest_cost(db_session))
     number, hashed, is_active = row if row is not None else (0, "", False)
-    if not (_verify(password, hashed, work=work, counts=bool(is_active)) and is_active):
+    if not (verify(password, hashed, work=work, counts=bool(is_active)) and is_active):
         return None
-    if _cost_of(hashed) < config.settings().bcrypt_rounds:
+    if cost_of(hashed) < config.settings().bcrypt_rounds:
         _renew_hash(number, password, hashed)
     with read_session() as db_session:
         return db_session.get(User, number)
@@ -284,38 +266,9 @@ def _highest_cost(db_session: Session) -> int:
     return int(found) if found is not None and found.isdigit() else 0
 
 
-def _cost_of(hashed: str) -> int:
-    """Return the cost of a hash, 0 where it cannot be tried."""
-    found = _HASH.match(hashed)
-    cost = int(found[1]) if found is not None else 0
-    return cost if 4 <= cost <= MAX_COST else 0
-
-
-def _verify(password: str, hashed: str, *, work: int, counts: bool) -> bool:
-    """Return whether a password has a hash.
-
-    What is refused takes the time of 2**`work` iterations, whatever the cost of the hash: one of cost c
-    is filled up with hashes of c, c + 1, … work - 1, which is as much. So does what is right and does
-    not count.
-    """
-    import bcrypt
-
-    is_readable = (
-        _is_text(password) and len(password.encode()) <= MAX_PASSWORD_BYTES and "\0" not in password
-    )
-    tried = password if is_readable else config.HiddenText()
-    cost = _cost_of(hashed)
-    told = hashed if cost else f"$2b${work:02d}${_NOBODYS}"
-    is_right = _context().verify(tried, told) and is_readable and cost > 0
-    if not (is_right and counts):
-        for rounds in range(cost or work, work):
-            bcrypt.hashpw(tried.encode(), f"$2b${rounds:02d}${_NOBODYS[:22]}".encode())
-    return is_right
-
-
 def _renew_hash(number: int, password: str, hashed: str) -> None:
     """Replace a hash of a lower cost than is in force; signing in does not depend on it."""
-    renewed = config.HiddenText(_context().hash(password))
+    renewed = config.HiddenText(password_context().hash(password))
     change = update(User).where(User.id == number, User.hashed_password == hashed)
     try:
         with impatient(database.engine, UPGRADE_PATIENCE) as connection:
@@ -345,7 +298,7 @@ def as_user(user: str | int | User) -> Iterator[Identity]:
     """Show, inside the ``with`` block, only what belongs to one user; to a superuser everything.
 
     The scope belongs to the thread or task that opened it. A thread that is started inside the block
-    has none: enter `as_user` there, or run the work in ``contextvars.copy_context()``.
+    has none: enter `as_user` there, or run the work in ``contextvars.copypassword_context()``.
 
     Parameters
     ----------
