@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mismartera_analytics.models.database import close_db as close_db
     from mismartera_analytics.models.database import init_db as init_db
     from mismartera_analytics.models.database import session_scope as session_scope
+    from mismartera_analytics.operations.doctor import doctor as doctor
     from mismartera_analytics.performance.cross_validation import (
         probability_of_backtest_overfitting as probability_of_backtest_overfitting,
     )
@@ -90,6 +91,7 @@ _HOMES = {
     "contributions": "queries.returns",
     "create_user": "auth",
     "deflated_sharpe_ratio": "performance.overfitting",
+    "doctor": "operations.doctor",
     "explain": "queries.explaining",
     "fills": "queries.records",
     "import_orders": "recording.brokers.importing",

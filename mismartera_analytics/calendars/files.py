@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics.calendars import names
 from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.files import write_file
 from mismartera_analytics.models.database import read_session, session_scope
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.trading_calendar import MarketHours, TradingHoliday
@@ -179,17 +181,18 @@ def export_holidays(
         }
         for row in db_session.scalars(query.order_by(TradingHoliday.date))
     ]
-    try:
-        with target.open("w", encoding="utf-8", newline="") as file:
-            if target.suffix == ".json":
-                json.dump(rows, file, indent=1, ensure_ascii=False)
-            else:
-                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows({**row, "is_closed": int(bool(row["is_closed"]))} for row in rows)
-    except OSError as error:
-        raise StorageError(f"cannot write {target} ({error.strerror}).") from None
+    write_file(target, _as_text(rows, target.suffix).encode("utf-8"))
     return len(rows)
+
+
+def _as_text(rows: list[dict[str, Any]], suffix: str) -> str:
+    if suffix == ".json":
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**row, "is_closed": int(bool(row["is_closed"]))} for row in rows)
+    return text.getvalue()
 
 
 @repeated

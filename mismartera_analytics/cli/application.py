@@ -75,6 +75,7 @@ def _register() -> None:
         copies,
         database,
         demo,
+        doctor,
         notebooks,
         people,
         records,
@@ -94,6 +95,7 @@ def _register() -> None:
     sql.register(app)
     demo.register(app)
     copies.register(app)
+    doctor.register(app)
 
 
 _register()

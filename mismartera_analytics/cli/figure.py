@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,13 +26,11 @@ def save(draw: Callable[[], Figure], target: Path, *, argument: str = "output") 
     InvalidInputError
         If the file is named by no kind of picture.
     StorageError
-        If it cannot be written.
+        If it cannot be written; a former file stays as it was.
     """
     if target.suffix.casefold() not in _KINDS:
         raise InvalidInputError(f"{argument}={str(target)!r} must end in '.png', '.svg' or '.pdf'.")
-    figure = draw()
-    try:
-        figure.savefig(target, dpi=150)
-    except OSError as error:
-        raise StorageError(f"cannot write {target} ({error.strerror}).") from None
+    drawn = io.BytesIO()
+    draw().savefig(drawn, format=target.suffix.casefold()[1:], dpi=150)
+    write_file(target, drawn.getvalue(), argument=argument)
     return str(target)

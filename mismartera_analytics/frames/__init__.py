@@ -31,7 +31,12 @@ from mismartera_analytics.frames.records import (
     TRADES,
     WASH_SALES,
 )
-from mismartera_analytics.frames.reporting import COPIED_TABLES, DIFFERENCES, REPORTS
+from mismartera_analytics.frames.reporting import (
+    COPIED_TABLES,
+    DIAGNOSIS,
+    DIFFERENCES,
+    REPORTS,
+)
 from mismartera_analytics.frames.results import (
     CONTRIBUTIONS,
     DRAWDOWNS,
@@ -47,8 +52,8 @@ from mismartera_analytics.frames.results import (
 
 __all__ = [
     "ACCOUNTS", "AUDIT", "BARS", "BREAKS", "CASH_FLOWS", "CONTRIBUTIONS", "COPIED_TABLES",
-    "CORPORATE_ACTIONS", "COVERAGE", "DIFFERENCES", "DRAWDOWNS", "EQUITY", "FILLS", "FINDINGS",
-    "GAPS", "HOLIDAYS", "INSTRUMENTS", "INTERVALS", "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED",
+    "CORPORATE_ACTIONS", "COVERAGE", "DIAGNOSIS", "DIFFERENCES", "DRAWDOWNS", "EQUITY", "FILLS",
+    "FINDINGS", "GAPS", "HOLIDAYS", "INSTRUMENTS", "INTERVALS", "INVENTORY", "LOOKAHEAD", "LOOKAHEAD_CHECKED",
     "LOTS", "LOT_METHODS", "METRICS", "ORDERS", "PNL", "POSITIONS", "REPORTS", "RETURNS", "RUNS",
     "SESSIONS", "SHORTFALL", "SIDES", "STRESS", "TRADES", "TRIALS", "VACUUMED", "VERSIONS",
     "WASH_SALES", "Column", "FrameSpec",

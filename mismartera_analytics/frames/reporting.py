@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mismartera_analytics.frames.contract import FrameSpec, columns
 
-__all__ = ["COPIED_TABLES", "DIFFERENCES", "REPORTS"]
+__all__ = ["COPIED_TABLES", "DIAGNOSIS", "DIFFERENCES", "REPORTS"]
 
 REPORTS = FrameSpec(
     "reports",
@@ -59,6 +59,19 @@ COPIED_TABLES = FrameSpec(
         ("table", "str", "1", "name of the table"),
         ("rows", "int64", "rows", "how many it has"),
         ("checksum", "str", "1", "SHA-256 of its content, the same on every database"),
+    ),
+    (),
+)
+
+DIAGNOSIS = FrameSpec(
+    "diagnosis",
+    columns(
+        ("check", "str", "1", "which part was looked at"),
+        ("severity", "str", "1", "error, warning or note"),
+        ("what", "str", "1", "what is wrong, with the first rows concerned"),
+        ("count", "int64", "1", "how many rows, files or versions it concerns"),
+        ("advice", "str", "1", "what to do"),
+        ("is_mendable", "bool", "1", "mended by doctor(fix=True)"),
     ),
     (),
 )

@@ -20,7 +20,7 @@ from mismartera_analytics.models.runs import BacktestRun, Report
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["cited_versions", "store_cited"]
+__all__ = ["cited_versions", "citing_records", "store_cited"]
 
 _FIRST = f"_delta_log/{0:020}.json"
 
@@ -57,6 +57,16 @@ def cited_versions(place: Place, interval: str, *, db_session: Session | None = 
     NotAllowedError
         If the database's role sees the citations of one user alone.
     """
+    return set(citing_records(place, interval, db_session=db_session))
+
+
+def citing_records(
+    place: Place, interval: str, *, db_session: Session | None = None
+) -> dict[int, list[str]]:
+    """Return who cites each of the versions of `cited_versions`: "run 3", "report 7".
+
+    Parameters, errors and what counts as there.
+    """
     role = user_of_role()
     if role is not None and not role.is_superuser:
         raise NotAllowedError(
@@ -65,19 +75,23 @@ def cited_versions(place: Place, interval: str, *, db_session: Session | None = 
         )
     own = database.read_session() if db_session is None else contextlib.nullcontext(db_session)
     with own as reading:
-        notes = [
-            *reading.execute(select(BacktestRun.data_version_json, BacktestRun.config_json)),
-            *((cites, None) for cites in reading.scalars(select(Report.cites_json))),
+        runs = select(BacktestRun.id, BacktestRun.data_version_json, BacktestRun.config_json)
+        notes: list[tuple[str, Any, Any]] = [
+            *((f"run {row[0]}", row[1], row[2]) for row in reading.execute(runs)),
+            *(
+                (f"report {row[0]}", row[1], None)
+                for row in reading.execute(select(Report.id, Report.cites_json))
+            ),
         ]
-    found = set()
-    for cites, settings in notes:
+    found: dict[int, list[str]] = {}
+    for name, cites, settings in notes:
         of_run = _interval_of(settings)
         for citation in _citations(_parsed(cites)):
             named = citation.get("interval", of_run)
             if named in (None, interval) and not _is_elsewhere(
                 citation.get("store"), place, interval
             ):
-                found.add(citation["version"])
+                found.setdefault(citation["version"], []).append(name)
     return found
 
 

@@ -19,6 +19,7 @@ from mismartera_analytics.errors import (
     StorageError,
     UnknownNameError,
 )
+from mismartera_analytics.files import write_file
 from mismartera_analytics.market_data import alignment, intake, mapping, sources
 from mismartera_analytics.market_data.layout import Layout, check_symbols, layout_of
 from mismartera_analytics.market_data.places import place_of
@@ -250,7 +251,7 @@ def _put_aside(bad: pd.DataFrame, store: BarStore, layout: Layout) -> Path | str
 
     def save(target: Any) -> None:
         if isinstance(target, Path):
-            target.write_bytes(content)
+            write_file(target, content, argument="quarantine")
         else:
             target.write(content)
 

@@ -38,6 +38,9 @@ _BEGIN = "mismartera_begin"
 _SECRETS = "mismartera_secrets"
 SECRETS = ("password", "sslpassword")
 """Parts of a URL's query that nobody is shown."""
+_FILE_MODE = 0o660
+"""Rights of a new SQLite file, less those that the process masks: records of money are not for others
+on the machine. SQLite gives its log the rights of the file."""
 
 
 def _parsed(url: str) -> URL:
@@ -139,7 +142,7 @@ def make_engine(url: str) -> Engine:
             f"'postgresql'."
         )
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "do_connect", lambda *_: _make_folder(parsed))
+        event.listen(engine, "do_connect", lambda *_: _make_place(parsed))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -240,7 +243,7 @@ def read_only(engine: Engine) -> Iterator[Connection]:
             driver.execute("PRAGMA query_only = OFF")
 
 
-def _make_folder(url: URL) -> None:
+def _make_place(url: URL) -> None:
     if url.database in (None, "", ":memory:") or url.database.startswith("file:"):
         return
     folder = Path(url.database).parent
@@ -251,6 +254,8 @@ def _make_folder(url: URL) -> None:
             f"cannot make the folder {folder} for the database ({error.strerror}); "
             f"set MISMARTERA_DATABASE_URL to a place that can be written."
         ) from None
+    with contextlib.suppress(OSError):  # then SQLite says in its own words why it cannot be opened
+        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT, _FILE_MODE))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

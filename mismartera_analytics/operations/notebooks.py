@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -24,6 +22,7 @@ from mismartera_analytics.errors import (
     UnknownNameError,
     suggestion,
 )
+from mismartera_analytics.files import write_file
 
 __all__ = ["Form", "NotebookError", "parsed_parameters", "run_notebook"]
 
@@ -125,7 +124,8 @@ def run_notebook(
         _check_parameters(copy, given, source.name)
         _make_folder(target.page.parent)
         _execute(copy, given, source, target, bar=shows)
-        _put(_page_of(copy, source.stem, code) if to == "html" else copy, target.page)
+        made = _page_of(copy, source.stem, code) if to == "html" else copy
+        write_file(target.page, made.read_bytes(), argument="out")
     target.half_run.unlink(missing_ok=True)  # of an earlier run that failed
     return target.page
 
@@ -256,7 +256,7 @@ def _execute(
             resources={"metadata": {"path": str(source.parent)}},
         )
     except PapermillExecutionError as error:
-        _put(copy, target.half_run)
+        write_file(target.half_run, copy.read_bytes(), argument="out")
         told = f"{error.ename}: {error.evalue}".strip().split("\n")[0].rstrip(".: ")
         raise NotebookError(
             f"{source.name}: cell {error.exec_count} failed with {told}. What ran before it is in "
@@ -305,17 +305,6 @@ def _page_of(ran: Path, title: str, code: Literal["shown", "hidden"]) -> Path:
     page = ran.with_suffix(".html")
     page.write_text(text, encoding="utf-8")
     return page
-
-
-def _put(made: Path, target: Path) -> None:
-    """Write a file beside its place and rename it, so that a reader never sees half of it."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(made, beside)
-        beside.replace(target)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StorageError(f"{target} cannot be written ({error.strerror}).") from None
 
 
 def _make_folder(folder: Path) -> None:

@@ -21,7 +21,15 @@ from mismartera_analytics.errors import (
 from mismartera_analytics.models import AccountInfo, User
 from mismartera_analytics.models.database import read_session
 
-__all__ = ["AccountLike", "Scope", "UserLike", "account_of", "only_account", "reading", "scope_of"]
+__all__ = [
+    "AccountLike",
+    "Scope",
+    "UserLike",
+    "account_of",
+    "only_account",
+    "reading",
+    "scope_of",
+]
 
 UserLike = str | int | User
 """A user name, an id or a `User`."""

@@ -14,8 +14,9 @@ import pandas as pd
 
 from mismartera_analytics import auth, clock, config, frames
 from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.files import write_file
 from mismartera_analytics.market_data.progress import progress_bar
-from mismartera_analytics.reports.files import require_writable, write_file
+from mismartera_analytics.reports.files import require_writable
 from mismartera_analytics.reports.lateness import late_bars
 from mismartera_analytics.reports.outcomes import Format, Setup
 from mismartera_analytics.reports.requests import Names, requests_of

@@ -1,8 +1,7 @@
-"""Files that a reader never sees half of: written beside their place and moved there."""
+"""How files of reports are named, and whether a folder takes them."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import secrets
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from mismartera_analytics.errors import StorageError
 
-__all__ = ["file_name", "own_file_name", "require_writable", "write_file"]
+__all__ = ["file_name", "own_file_name", "require_writable"]
 
 
 def file_name(text: str, *, most: int = 60) -> str:
@@ -41,27 +40,6 @@ def own_file_name(text: str, *, most: int = 80) -> str:
         return name
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{name[: most - 9].strip('-')}-{digest}".lstrip("-")
-
-
-def write_file(target: Path, content: bytes, *, argument: str = "path") -> None:
-    """Write a file beside its place and move it there; folders are made.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written; nothing is left behind.
-    """
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(target)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StorageError(f"{argument}={str(target)!r} cannot be written: {reason}.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
 
 
 def require_writable(folder: Path, *, argument: str) -> None:

@@ -30,7 +30,7 @@ class Noted:
     citation: Citation
 
     def note(self, target: Path, content: bytes) -> None:
-        """Note the written file, so that it can be verified; without a database to write, warn."""
+        """Note a file before it is moved to its place, so that it can be verified; else warn."""
         from mismartera_analytics.reports.storing import note
 
         try:
@@ -45,7 +45,7 @@ class Noted:
             warnings.warn(
                 f"{target.name} is not noted in the table of reports, so that it cannot be verified: "
                 f"{error}",
-                stacklevel=3,
+                stacklevel=5,
             )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mismartera_analytics.errors import MismarteraError, StorageError
-from mismartera_analytics.reports.files import file_name, write_file
+from mismartera_analytics.files import write_files
+from mismartera_analytics.reports.files import file_name
 from mismartera_analytics.reports.outcomes import Outcome, Request
 
 __all__ = ["Entry", "note", "stored", "with_known"]
@@ -27,6 +28,9 @@ class Entry:
 def stored(outcome: Outcome, folder: Path, formats: Sequence[str]) -> Entry:
     """Write the files of an outcome and note them; what cannot be written makes it a failure.
 
+    They are noted when they are on the disk and not yet in their place: wherever this is killed, every
+    file that is in its place has a row by its bytes, and so can be verified.
+
     Parameters
     ----------
     outcome
@@ -41,12 +45,12 @@ def stored(outcome: Outcome, folder: Path, formats: Sequence[str]) -> Entry:
         return Entry(outcome, "failed", {})
     if outcome.is_unchanged:
         return Entry(outcome, "unchanged", names)
+    files = {folder / name: outcome.files[kind] for kind, name in names.items()}
+    remarks: list[str] = []
     try:
-        for kind, name in names.items():
-            write_file(folder / name, outcome.files[kind], argument="file")
+        write_files(files, argument="file", before=lambda: remarks.extend(_noted(outcome, files)))
     except StorageError as error:
         return Entry(replace(outcome, files={}, error=str(error)), "failed", {})
-    remarks = _noted(outcome, {folder / name: outcome.files[kind] for kind, name in names.items()})
     headline = replace(outcome.headline, remarks=(*outcome.headline.remarks, *remarks))
     return Entry(replace(outcome, files={}, citation=None, headline=headline), "written", names)
 
@@ -76,7 +80,7 @@ def _noted(outcome: Outcome, files: Mapping[Path, bytes]) -> tuple[str, ...]:
 
 
 def note(files: Mapping[Path, bytes], **about: Any) -> None:
-    """Note written files in the table of reports.
+    """Note files that are about to be moved to their place in the table of reports.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from mismartera_analytics.frames import SESSIONS, FrameSpec
 
-__all__ = ["format_cell", "frame_table"]
+__all__ = ["findings_table", "format_cell", "frame_table"]
 
 MISSING = "–"
 MAX_WIDTH = 1_000
@@ -178,7 +178,12 @@ def format_cell(
         return Text("yes" if value else "")
     if dtype == "float64":
         return _number(float(value), name=name, unit=unit)
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value)))
+    return Text(_plain(value))
+
+
+def _plain(value: Any) -> str:
+    """Return a text without anything that a terminal would obey."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
 
 
 def _instant(moment: pd.Timestamp, *, day: pd.Timestamp | None) -> Text:
@@ -195,3 +200,40 @@ def _number(value: float, *, name: str, unit: str) -> Text:
     else:
         text = f"{value:,.4f}".rstrip("0").rstrip(".")
     return Text(text, style="red" if value < 0 and name in _SIGNED else "")
+
+
+_COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
+def findings_table(frame: pd.DataFrame) -> Table:
+    """Return an examination's findings as a table whose texts are folded, not cut.
+
+    Parameters
+    ----------
+    frame
+        `frames.DIAGNOSIS`.
+
+    Returns
+    -------
+    rich.table.Table
+        What is wrong, and below it what to do.
+
+    Examples
+    --------
+    >>> from mismartera_analytics.frames import DIAGNOSIS
+    >>> findings_table(DIAGNOSIS.empty()).row_count
+    0
+    """
+    table = Table(title="Findings", title_justify="left", title_style="bold",
+                  header_style="bold dim", show_lines=True)  # fmt: skip
+    table.add_column("severity", no_wrap=True)
+    table.add_column("check", no_wrap=True)
+    table.add_column("what is wrong, and what to do", overflow="fold")
+    for row in frame.to_dict("records"):
+        text = {name: _plain(row[name]) for name in ("severity", "check", "what", "advice")}
+        told = Text(text["what"])
+        told.append(f"\n{text['advice']}", style="dim")
+        if row["is_mendable"]:
+            told.append("  [--fix mends it]", style="green")
+        table.add_row(Text(text["severity"], style=_COLOURS[text["severity"]]), text["check"], told)
+    return table

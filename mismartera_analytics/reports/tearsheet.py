@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from mismartera_analytics import config
 from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.files import write_files
 from mismartera_analytics.reports import comparison, single
 from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
 from mismartera_analytics.reports.content import TearSheetContent
-from mismartera_analytics.reports.files import own_file_name, write_file
+from mismartera_analytics.reports.files import own_file_name
 from mismartera_analytics.reports.noted import noted_account
 from mismartera_analytics.reports.outline import Outline
 from mismartera_analytics.reports.page import html_of
@@ -95,9 +96,12 @@ def tear_sheet(
         content = pdf_of(outline, paper=paper)
     else:
         content = html_of(outline).encode("utf-8")
-    write_file(target, content)
-    if noted is not None:
-        noted.note(target, content)
+
+    def note() -> None:
+        if noted is not None:
+            noted.note(target, content)
+
+    write_files({target: content}, before=note)
     return target
 
 

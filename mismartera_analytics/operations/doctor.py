@@ -1,0 +1,243 @@
+"""The doctor: everything that the toolkit rests on, examined; what is wrong, what to do, and mended."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from mismartera_analytics import auth, frames
+from mismartera_analytics.errors import MismarteraError, NotAllowedError
+from mismartera_analytics.market_data.progress import progress_bar
+from mismartera_analytics.models import database
+from mismartera_analytics.operations import (
+    account_checks,
+    database_checks,
+    place_checks,
+    record_checks,
+    report_checks,
+    store_checks,
+)
+from mismartera_analytics.operations.findings import SEVERITIES, Finding
+
+__all__ = ["Diagnosis", "doctor"]
+
+Advance = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What an examination came to.
+
+    Attributes
+    ----------
+    frame
+        `frames.DIAGNOSIS`, one row a finding that is left, the worst first.
+    checks
+        Seconds that each check took, by its name, in their order.
+    skipped
+        Why a check was left out, by its name.
+    mended
+        What was done, in words.
+    """
+
+    frame: pd.DataFrame
+    checks: dict[str, float]
+    skipped: dict[str, str]
+    mended: tuple[str, ...]
+
+    @property
+    def errors(self) -> pd.DataFrame:
+        """The findings that make figures wrong or work impossible."""
+        return self.frame[self.frame["severity"] == "error"].reset_index(drop=True)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is neither an error nor a warning; notes do no harm."""
+        return not self.frame["severity"].isin(["error", "warning"]).any()
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {row['severity']}: {row['check']}: {row['what']}; {row['advice']}"
+            for row in self.frame.to_dict("records")
+        ]
+        lines += [f"  not checked: {name}: {why}" for name, why in self.skipped.items()]
+        return "\n".join([self.summary, *lines, *(f"  mended: {done}" for done in self.mended)])
+
+    @property
+    def summary(self) -> str:
+        """The examination in a sentence."""
+        counts = self.frame["severity"].value_counts()
+        told = [
+            f"{counts[name]} {name}{'s' if counts[name] > 1 else ''}"
+            for name in SEVERITIES if name in counts
+        ]  # fmt: skip
+        found = ", ".join(told) or "nothing is wrong"
+        return f"{len(self.checks)} checks in {sum(self.checks.values()):.1f} s: {found}"
+
+    def _repr_html_(self) -> str:
+        table = self.frame.drop(columns=["count", "is_mendable"]).to_html(index=False, escape=True)
+        more = [*(f"not checked: {name}: {why}" for name, why in self.skipped.items()),
+                *(f"mended: {done}" for done in self.mended)]  # fmt: skip
+        told = "".join(f"<p>{escape(line)}</p>" for line in (self.summary, *more))
+        return f"<div>{told}{table if len(self.frame) else ''}</div>"
+
+
+def doctor(*, fix: bool = False, progress: bool | None = None) -> Diagnosis:
+    """Examine the settings, the packages, the database, its records and the bar store.
+
+    Nothing is written unless `fix` is given. Wherever it is run it looks at the configured places, and
+    at everybody's rows.
+
+    Parameters
+    ----------
+    fix
+        Mend what can be mended without a loss, each in a transaction: leftovers of killed processes,
+        what an interrupted vacuum had still to delete, PostgreSQL's sequences, positions that
+        `refresh_positions` or a saved run wrote, a write-ahead log that has grown. What was mended is
+        looked at again.
+    progress
+        Whether a progress bar is shown; None: on a terminal and in a notebook.
+
+    Returns
+    -------
+    Diagnosis
+        Its frame tells of each finding how bad it is, which rows it concerns and what to do.
+
+    Raises
+    ------
+    NotAllowedError
+        If somebody who is not a superuser is signed in.
+    ConfigurationError
+        If a setting cannot be read, so that nobody knows what to examine.
+    StorageError, DatabaseUnreachableError, DatabaseBusyError
+        If something breaks off while it is mended; what was mended before stays so.
+
+    Examples
+    --------
+    >>> found = ma.doctor()
+    >>> found.is_well, len(found.errors)
+    (True, 0)
+    """
+    identity = auth.current_user()
+    if identity is not None and not identity.is_superuser:
+        raise NotAllowedError(
+            f"user {identity.username!r} may not examine everybody's records; a superuser may."
+        )
+    found = _examine(progress=progress)
+    mended: list[str] = []
+    if fix:
+        mends = [one.mend for one in found.findings if one.mend is not None]
+        mended = [mend() for mend in mends]
+        if mended:
+            found = _examine(progress=progress)
+    rows = [_row(one) for severity in SEVERITIES for one in found.findings
+            if one.severity == severity]  # fmt: skip
+    table = pd.DataFrame(rows, columns=frames.DIAGNOSIS.names)
+    return Diagnosis(
+        frames.DIAGNOSIS.conform(table), found.seconds, found.skipped, tuple(mended)
+    )  # fmt: skip
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    row = {name: getattr(finding, name, None) for name in frames.DIAGNOSIS.names}
+    return row | {"is_mendable": finding.mend is not None}
+
+
+class _Examination:
+    """Findings as they come in, and how long each check took."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.seconds: dict[str, float] = {}
+        self.skipped: dict[str, str] = {}
+
+    def run(self, name: str, findings: Callable[[], Iterable[Finding]]) -> bool:
+        """Run a check; one that the database or the store breaks off is itself a finding.
+
+        Returns
+        -------
+        bool
+            Whether it found no error.
+        """
+        began, before = time.perf_counter(), len(self.findings)
+        try:
+            self.findings += findings()
+        except MismarteraError as error:
+            what = str(error).rstrip(".")
+            self.findings.append(Finding(name, "error", what, "see what it says, then try again"))
+        self.seconds[name] = time.perf_counter() - began
+        return all(one.severity != "error" for one in self.findings[before:])
+
+    def skip(self, names: Iterable[str], why: str) -> None:
+        """Leave checks out."""
+        self.skipped |= dict.fromkeys(names, why)
+
+
+_OF_RECORDS: dict[str, Callable[..., Iterator[Finding]]] = {
+    "references": database_checks.check_references,
+    "records": record_checks.check_records,
+    "values": record_checks.check_values,
+    "calendars": account_checks.check_calendars,
+    "runs": place_checks.check_writers_of_runs,
+}
+_OF_ACCOUNTS: dict[str, Callable[..., Iterator[Finding]]] = {
+    "identities": account_checks.check_identities,
+    "positions": account_checks.check_positions,
+}
+_OF_FILES = ("reports", "leftovers", "store")
+
+
+def _examine(*, progress: bool | None) -> _Examination:
+    done = _Examination()
+    count = 5 + len(_OF_RECORDS) + len(_OF_ACCOUNTS) + len(_OF_FILES)
+    with progress_bar(total=count, what="doctor", unit="check", progress=progress) as bar:
+
+        def run(name: str, check: Callable[[], Iterable[Finding]]) -> bool:
+            bar.set_postfix_str(name)
+            is_good = done.run(name, check)
+            bar.update(1)
+            return is_good
+
+        tick: Advance = bar.refresh
+        run("settings", place_checks.check_settings)
+        run("packages", place_checks.check_packages)
+        engine = database.engine
+        is_current = run("revision", lambda: database_checks.check_revision(engine))
+        is_there = "revision" in done.seconds and not database_checks.is_absent(engine)
+        if is_there:
+            run("database", lambda: database_checks.check_database(engine))
+        if is_current:
+            _examine_records(done, run, tick)
+        else:
+            why = "the database is not at the revision that this version works with"
+            done.skip([*_OF_RECORDS, *_OF_ACCOUNTS, "reports"], why)
+            run("leftovers", lambda: report_checks.check_leftovers(None))
+        run("store", lambda: store_checks.check_store(tick, has_records=is_current))
+    return done
+
+
+def _examine_records(
+    done: _Examination, run: Callable[[str, Callable[[], Iterable[Finding]]], bool], tick: Advance
+) -> None:
+    with ExitStack() as stack:
+        db_session = stack.enter_context(database.read_session())
+        is_readable = run("columns", lambda: record_checks.check_unreadable(db_session))
+        for name, check in _OF_RECORDS.items():
+            if is_readable or name in ("references", "runs"):
+                run(name, functools.partial(check, db_session))
+            else:
+                done.skip([name], "rows cannot be read")
+        for name, check in _OF_ACCOUNTS.items():
+            if is_readable:
+                run(name, functools.partial(check, db_session, tick))
+            else:
+                done.skip([name], "rows cannot be read")
+        run("reports", lambda: report_checks.check_reports(db_session, tick))
+        run("leftovers", lambda: report_checks.check_leftovers(db_session))

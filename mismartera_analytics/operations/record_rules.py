@@ -1,0 +1,204 @@
+"""The rules that recorded rows keep: conditions that find the rows that break them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Float, String, and_, case, func, or_, select, type_coerce
+from sqlalchemy.orm import Session
+
+from mismartera_analytics.models import (
+    AccountInfo,
+    CashFlow,
+    CorporateAction,
+    Fill,
+    Order,
+    Position,
+)
+from mismartera_analytics.models.types import UTCDateTime
+from mismartera_analytics.operations.findings import SHOWN, Finding, Severity, named
+from mismartera_analytics.recording.orders import TOLERANCE, UNKNOWN_TYPE
+
+__all__ = ["UNREADABLE", "Rule", "broken", "rules_of"]
+
+UNREADABLE = "columns"
+"""Check of the rows that cannot be read at all."""
+_LARGEST = 1.7976931348623157e308
+_LONGEST_SYMBOL = 10
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule, and what is said of the rows that break it: ``{rows}`` stands for their names."""
+
+    table: Any
+    noun: str
+    condition: Any
+    what: str
+    advice: str
+    severity: Severity = "error"
+    check: str = "records"
+
+
+def broken(db_session: Session, rules: Sequence[Rule]) -> Iterator[Finding]:
+    """Yield a finding for each rule that is broken; a table is gone over once for all of its rules.
+
+    Parameters
+    ----------
+    db_session
+        Where to read.
+    rules
+        From `rules_of`.
+    """
+    for table in dict.fromkeys(rule.table for rule in rules):
+        own = [rule for rule in rules if rule.table is table]
+        counts = [func.sum(case((rule.condition, 1), else_=0)) for rule in own]
+        found = db_session.execute(select(*counts).select_from(table)).one()
+        for rule, count in zip(own, found, strict=True):
+            if count:
+                chosen = select(table.id).where(rule.condition).order_by(table.id).limit(SHOWN)
+                rows = named(rule.noun, db_session.scalars(chosen), int(count))
+                yield Finding(
+                    rule.check, rule.severity, rule.what.format(rows=rows), rule.advice, int(count)
+                )
+
+
+def rules_of(dialect: str) -> list[Rule]:
+    """Return the rules in a database's own words."""
+    return [*_unreadable(dialect), *_order_rules(), *_fill_rules(), *_flow_rules(), *_other_rules()]
+
+
+def _unreadable(dialect: str) -> Iterator[Rule]:
+    """Yield rules on numbers that are none and, where times are kept as text, times that are none."""
+    nouns = {Order: "order", Fill: "fill", CashFlow: "cash flow", Position: "position",
+             AccountInfo: "account", CorporateAction: "corporate action"}  # fmt: skip
+    for table, noun in nouns.items():
+        columns = table.__table__.columns
+        numbers = [one for one in columns if isinstance(one.type, Float)]
+        yield Rule(
+            table, noun, or_(*(_is_no_number(one, dialect) for one in numbers)),
+            "{rows}: a number that is not finite, or no number at all",
+            f"correct or delete the rows; the columns are {', '.join(one.name for one in numbers)}",
+            check=UNREADABLE,
+        )  # fmt: skip
+        times = [one for one in columns if isinstance(one.type, UTCDateTime)]
+        if times and dialect == "sqlite":
+            yield Rule(
+                table, noun,
+                or_(*(and_(one.is_not(None), func.julianday(type_coerce(one, String)).is_(None))
+                      for one in times)),
+                "{rows}: a time that cannot be read",
+                f"write it as '2025-07-02 13:30:00.000000', in UTC; the columns are "
+                f"{', '.join(one.name for one in times)}",
+                check=UNREADABLE,
+            )  # fmt: skip
+
+
+def _is_no_number(column: Any, dialect: str) -> Any:
+    if dialect == "sqlite":  # which keeps whatever it is given, and NaN as null
+        return or_(
+            func.typeof(column).not_in(["real", "integer", "null"]), func.abs(column) > _LARGEST
+        )
+    return column.in_([math.nan, math.inf, -math.inf])
+
+
+def _order_rules() -> Iterator[Rule]:
+    filled, quantity = Order.filled_quantity, Order.quantity
+    is_filled = filled > 0
+    has_no_price = and_(Order.average_fill_price.is_(None), Order.price.is_(None))
+    yield Rule(
+        Order, "order", and_(is_filled, has_no_price, ~Order.fills.any()),
+        "{rows}: filled, without a price: positions and profit leave them out",
+        "record average_fill_price, or the fills",
+    )  # fmt: skip
+    yield Rule(
+        Order, "order", and_(is_filled, Order.filled_at.is_(None), Order.placed_at.is_(None),
+                             ~Order.fills.any()),
+        "{rows}: filled, without a time: positions and profit leave them out",
+        "record filled_at, or the fills",
+    )  # fmt: skip
+    yield Rule(
+        Order, "order", and_(is_filled, Order.filled_at.is_(None), Order.placed_at.is_not(None),
+                             ~Order.fills.any()),
+        "{rows}: filled at a time that is not recorded; they count from when they were placed",
+        "record filled_at", "warning",
+    )  # fmt: skip
+    yield Rule(
+        Order, "order", filled > quantity * (1 + TOLERANCE),
+        "{rows}: filled beyond their quantity", "correct quantity or filled_quantity",
+    )  # fmt: skip
+    yield Rule(
+        Order, "order", or_(quantity <= 0, filled < 0),
+        "{rows}: a quantity that is not positive, or a filled quantity below zero",
+        "the side tells the direction: make the quantity positive",
+    )  # fmt: skip
+    yield Rule(
+        Order, "order", and_(Order.status == "FILLED", filled < quantity * (1 - TOLERANCE)),
+        "{rows}: FILLED with less than their quantity",
+        "correct filled_quantity, or the status", "warning",
+    )  # fmt: skip
+    yield Rule(
+        Order, "order", and_(Order.filled_at < Order.placed_at, Order.order_type != UNKNOWN_TYPE),
+        "{rows}: filled before they were placed", "correct placed_at or filled_at", "warning",
+    )  # fmt: skip
+    yield Rule(
+        Order, "order", and_(is_filled, or_(Order.side.is_(None), Order.side.not_in(["BUY", "SELL"]))),
+        "{rows}: filled, with a side other than BUY and SELL: positions and profit leave them out",
+        "correct the side",
+    )  # fmt: skip
+    yield _long_symbol(Order, "order")
+    yield Rule(
+        Order, "order", and_(Order.account_id.is_(None), Order.user_id.is_(None)),
+        "{rows}: of no account and no user; superusers alone see them",
+        "set account_id", "note",
+    )  # fmt: skip
+    yield Rule(
+        Order, "order", and_(Order.account_id.is_not(None), Order.user_id.is_not(None),
+                             Order.account.has(AccountInfo.user_id != Order.user_id)),
+        "{rows}: their user is not their account's; they count for the account's",
+        "set user_id to the account's user", "warning",
+    )  # fmt: skip
+
+
+def _fill_rules() -> Iterator[Rule]:
+    yield Rule(
+        Fill, "fill", Fill.quantity <= 0, "{rows}: a quantity that is not positive",
+        "the order's side tells the direction: make the quantity positive",
+    )  # fmt: skip
+
+
+def _flow_rules() -> Iterator[Rule]:
+    kind, amount = CashFlow.flow_type, CashFlow.amount
+    wrong = or_(and_(kind == "DEPOSIT", amount <= 0), and_(kind == "WITHDRAWAL", amount >= 0))
+    yield Rule(
+        CashFlow, "cash flow", wrong,
+        "{rows}: a deposit that is not positive, or a withdrawal that is not negative",
+        "amounts are positive when the account receives: correct the amount or the type", "warning",
+    )  # fmt: skip
+    moves = and_(CashFlow.quantity.is_not(None), CashFlow.quantity != 0)
+    yield Rule(
+        CashFlow, "cash flow", and_(moves, CashFlow.symbol.is_(None)),
+        "{rows}: lots move, of no symbol", "record the symbol",
+    )  # fmt: skip
+    yield _long_symbol(CashFlow, "cash flow")
+
+
+def _other_rules() -> Iterator[Rule]:
+    yield _long_symbol(Position, "position")
+    yield Rule(
+        CorporateAction, "corporate action",
+        and_(CorporateAction.action_type == "SPLIT",
+             or_(CorporateAction.ratio.is_(None), CorporateAction.ratio <= 0)),
+        "{rows}: a split without a positive ratio", "record shares after it for one before",
+    )  # fmt: skip
+
+
+def _long_symbol(table: Any, noun: str) -> Rule:
+    return Rule(
+        table, noun, func.length(table.symbol) > _LONGEST_SYMBOL,
+        f"{{rows}}: a symbol of over {_LONGEST_SYMBOL} characters",
+        "shorten it; PostgreSQL takes no longer one",
+    )  # fmt: skip
