@@ -181,6 +181,10 @@ def export_holidays(
         }
         for row in db_session.scalars(query.order_by(TradingHoliday.date))
     ]
+    if not target.absolute().parent.is_dir():
+        raise StorageError(
+            f"cannot write {target} (there is no folder {target.absolute().parent})."
+        )
     write_file(target, _as_text(rows, target.suffix).encode("utf-8"))
     return len(rows)
 

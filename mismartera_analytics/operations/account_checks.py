@@ -142,9 +142,8 @@ def check_positions(db_session: Session, advance: Advance) -> Iterator[Finding]:
     An account is compared as of when it was last synced. Accounts without records, whose positions
     can only be a broker's report, are left out, and so are those that were never synced.
     """
-    synced = dict(
-        db_session.execute(select(AccountInfo.id, AccountInfo.last_synced)).tuples().all()
-    )
+    columns = select(AccountInfo.id, AccountInfo.last_synced)
+    synced = {row[0]: row[1] for row in db_session.execute(columns)}
     for number in _with_records(db_session):
         moment = synced.get(number)
         if moment is not None:

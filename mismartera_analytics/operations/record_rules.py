@@ -124,7 +124,7 @@ def _order_rules() -> Iterator[Rule]:
         Order, "order", and_(is_filled, Order.filled_at.is_(None), Order.placed_at.is_not(None),
                              ~Order.fills.any()),
         "{rows}: filled at a time that is not recorded; they count from when they were placed",
-        "record filled_at", "warning",
+        "record filled_at, or the fills", "note",
     )  # fmt: skip
     yield Rule(
         Order, "order", filled > quantity * (1 + TOLERANCE),

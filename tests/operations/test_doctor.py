@@ -1,0 +1,371 @@
+"""The doctor: a fault of each kind put in by hand is named by its rows, and what is safe is mended."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import insert, text, update
+
+import mismartera_analytics as ma
+from mismartera_analytics import config
+from mismartera_analytics.cli.application import run
+from mismartera_analytics.errors import NotAllowedError
+from mismartera_analytics.models import (
+    AccountInfo,
+    CashFlow,
+    Fill,
+    Order,
+    Position,
+    Report,
+    migrate,
+)
+from mismartera_analytics.models import database as db
+from mismartera_analytics.operations.doctor import Diagnosis, doctor
+from tests.world import Books, books, prices, record_cash, record_trades, when
+
+__all__ = ["books", "prices"]
+
+
+def examined(*, fix: bool = False) -> Diagnosis:
+    return doctor(fix=fix, progress=False)
+
+
+def said(found: Diagnosis, check: str) -> list[tuple[str, str]]:
+    rows = found.frame[found.frame["check"] == check]
+    return list(zip(rows["severity"], rows["what"], strict=True))
+
+
+def put(table: object, **values: object) -> int:
+    """Write a row past every check, as another program would; return its id."""
+    with db.session_scope() as db_session:
+        done = db_session.execute(insert(table).values(**values))
+        return int(done.inserted_primary_key[0])
+
+
+def change(table: object, **values: object) -> None:
+    with db.session_scope() as db_session:
+        db_session.execute(update(table).values(**values))
+
+
+def an_order(books: Books, **values: object) -> int:
+    usual = {"user_id": 1, "account_id": books.ada, "symbol": "AAPL", "side": "BUY", "quantity": 10.0,
+             "order_type": "MARKET", "status": "FILLED", "filled_quantity": 10.0,
+             "average_fill_price": 5.0, "placed_at": when("2024-01-03 10:00"),
+             "filled_at": when("2024-01-03 10:01")}  # fmt: skip
+    return put(Order, **(usual | values))
+
+
+@pytest.fixture
+def traded(books: Books, prices: object) -> Books:
+    """Give both users orders, cash and prices that are in order."""
+    prices("AAPL", "2024-01-02", [100.0, 101.0, 102.0])
+    for account in (books.ada, books.bob):
+        record_cash(account, ("2024-01-02 09:00", "DEPOSIT", 10_000))
+        record_trades(
+            account, ("2024-01-02 10:00", "AAPL", 10, 100), ("2024-01-03 10:00", "AAPL", -4, 101)
+        )
+    return books
+
+
+def test_what_is_in_order_is_well(traded):
+    ma.refresh_positions()
+    found = examined()
+    assert found.is_well, found
+    assert found.frame.empty
+    assert not found.skipped
+    assert "nothing is wrong" in repr(found)
+    assert {"identities", "positions", "store", "reports", "calendars"} <= set(found.checks)
+
+
+@pytest.mark.parametrize(
+    ("values", "severity", "words"),
+    [
+        ({"average_fill_price": None}, "error", "without a price"),
+        ({"filled_at": None, "placed_at": None}, "error", "without a time"),
+        ({"filled_at": None}, "note", "not recorded"),
+        ({"filled_quantity": 11.0}, "error", "beyond their quantity"),
+        ({"quantity": -10.0, "filled_quantity": -10.0}, "error", "not positive"),
+        ({"filled_quantity": 4.0}, "warning", "FILLED with less"),
+        ({"filled_at": when("2024-01-03 09:59")}, "warning", "before they were placed"),
+        ({"side": "LONG"}, "error", "other than BUY and SELL"),
+        ({"user_id": 2}, "warning", "not their account's"),
+        ({"user_id": None, "account_id": None}, "note", "no account and no user"),
+    ],
+)
+def test_an_order_that_breaks_a_rule_is_named(traded, values, severity, words):
+    number = an_order(traded, **values)
+    told = said(examined(), "records")
+    assert any(
+        one == severity and words in what and f"order {number}" in what for one, what in told
+    ), told
+
+
+def test_rows_are_named_up_to_five(traded):
+    numbers = [an_order(traded, filled_quantity=11.0) for _ in range(12)]
+    (told,) = [what for _, what in said(examined(), "records")]
+    assert told.startswith(f"orders {', '.join(map(str, numbers[:5]))} and 7 more: ")
+
+
+def test_fills_beyond_their_order_flows_and_currencies(traded):
+    number = an_order(traded)
+    for _ in range(2):
+        put(Fill, order_id=number, filled_at=when("2024-01-03 10:01"), quantity=10.0, price=5.0)
+    flow = put(CashFlow, account_id=traded.ada, flow_type="DEPOSIT", amount=-5.0, currency="EUR",
+               occurred_at=when("2024-01-03 10:00"))  # fmt: skip
+    told = {what: one for one, what in said(examined(), "records")}
+    assert told[f"order {number}: their fills add up to more than filled_quantity"] == "error"
+    assert told[f"cash flow {flow}: in another currency than their account"] == "error"
+    assert any(f"cash flow {flow}: a deposit" in what for what in told)
+
+
+def test_an_instrument_in_another_currency_is_named(traded):
+    from mismartera_analytics.models import Instrument
+
+    put(Instrument, symbol="AAPL", currency="EUR", exchange_group="US_EQUITY", asset_class="EQUITY",
+        multiplier=1.0)  # fmt: skip
+    told = said(examined(), "records")
+    assert ("error", f"symbols AAPL in account {traded.ada}, AAPL in account {traded.bob}: quoted in "
+            "another currency than the account") in told  # fmt: skip
+
+
+def test_old_values_are_notes(traded):
+    number = an_order(traded, status="DONE", order_type="ICEBERG", time_in_force="WHENEVER")
+    change(AccountInfo, account_type="ira")
+    found = examined()
+    told = said(found, "values")
+    assert {one for one, _ in told} == {"note"}
+    assert any(what.startswith(f"status='DONE' of order {number} ") for _, what in told)
+    assert len(told) == 4
+    assert len(found.errors) == 0
+
+
+def test_numbers_that_are_none_stop_what_rests_on_them(traded):
+    number = an_order(traded)
+    with db.session_scope() as db_session:
+        db_session.execute(update(Order).where(Order.id == number).values(price=float("inf")))
+    found = examined()
+    assert said(found, "columns") == [
+        ("error", f"order {number}: a number that is not finite, or no number at all")
+    ]
+    assert {"identities", "positions", "records"} <= set(found.skipped)
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_a_time_that_cannot_be_read_and_a_reference_to_nothing(traded):
+    number = an_order(traded)
+    with db.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys = OFF")  # which counts outside of a transaction only
+        connection.exec_driver_sql(f"UPDATE orders SET placed_at = 'noon' WHERE id = {number}")
+        connection.exec_driver_sql(f"UPDATE orders SET account_id = 99 WHERE id = {number}")
+        connection.commit()
+    db.close_db()
+    found = examined()
+    assert said(found, "columns") == [("error", f"order {number}: a time that cannot be read")]
+    assert said(found, "references") == [
+        ("error", f"row {number} of orders: account_id leads to no row of account_info")
+    ]
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_a_damaged_file_is_an_error_and_no_crash(traded, ready_database):
+    db.close_db()
+    file = Path(ready_database.removeprefix("sqlite:///"))
+    content = bytearray(file.read_bytes())
+    for page in range(20, len(content) // 4096, 3):
+        content[page * 4096 : page * 4096 + 200] = b"\xff" * 200
+    file.write_bytes(content)
+    found = examined()
+    assert len(found.errors)
+    assert not found.is_well
+
+
+@pytest.mark.parametrize("ready_database", ["postgres"], indirect=True)
+def test_a_sequence_that_is_behind_is_moved(traded):
+    with db.session_scope() as db_session:
+        db_session.execute(text("SELECT setval('orders_id_seq', 1)"))
+    found = examined()
+    assert [one for one, _ in said(found, "database")] == ["error"]
+    mended = examined(fix=True)
+    assert not len(mended.errors), mended
+    assert len(mended.mended) == 1
+    assert an_order(traded) == 5
+
+
+def test_orders_outside_of_the_calendar_have_no_ledger(traded):
+    number = an_order(
+        traded, placed_at=when("1950-01-03 10:00"), filled_at=when("1950-01-03 10:00")
+    )
+    found = examined()
+    assert number
+    assert any("AAPL" in what and "outside" in what for _, what in said(found, "calendars"))
+    told = said(found, "identities")
+    assert len(told) == 1
+    assert told[0][0] == "error"
+    assert told[0][1].startswith(f"account {traded.ada}: no ledger can be made")
+
+
+def test_an_identity_that_is_open_is_an_error(traded, monkeypatch):
+    from mismartera_analytics.operations import account_checks
+
+    def off_by_a_cent(**options: object) -> pd.DataFrame:
+        profit = ma.pnl(**options)
+        return profit.assign(realized=profit["realized"] + 0.01, total=profit["total"] + 0.01)
+
+    monkeypatch.setattr(account_checks, "pnl", off_by_a_cent)
+    told = said(examined(), "identities")
+    assert [one for one, _ in told] == ["error", "error"]
+    assert told[0][1].startswith(f"account {traded.ada}: begin + flows + profit and loss differ")
+
+
+def test_positions_of_ours_are_refreshed_and_a_brokers_are_left(traded):
+    ma.refresh_positions([traded.ada])
+    change(Position, quantity=7.0)
+    put(Position, user_id=2, account_id=traded.bob, symbol="AAPL", quantity=99.0, average_price=1.0,
+        last_updated=when("2024-01-05 12:34:56"))  # fmt: skip
+    with db.session_scope() as db_session:
+        db_session.execute(update(AccountInfo).where(AccountInfo.id == traded.bob)
+                           .values(last_synced=when("2024-01-05 12:34:56")))  # fmt: skip
+    before = examined()
+    rows = before.frame[before.frame["check"] == "positions"]
+    assert rows["is_mendable"].tolist() == [True, False]
+    assert "reconcile" in rows["advice"].iloc[1]
+    after = examined(fix=True)
+    assert after.mended == (f"account {traded.ada}: 1 positions were worked out anew",)
+    assert ma.positions(account=traded.ada)["quantity"].tolist() == [6.0]
+    assert ma.positions(account=traded.bob)["quantity"].tolist() == [99.0], (
+        "a broker's report is no fault"
+    )
+
+
+def test_a_position_that_is_there_twice(traded):
+    ma.refresh_positions([traded.ada])
+    with db.session_scope() as db_session:
+        row = db_session.query(Position).one()
+        names = "user_id", "account_id", "symbol", "quantity", "average_price", "last_updated"
+        copy = {name: getattr(row, name) for name in names}
+    put(Position, **copy)
+    assert examined(fix=True).is_well
+    assert len(ma.positions(account=traded.ada)) == 1
+
+
+def test_files_of_reports(traded, home):
+    done = ma.report([traded.ada], stress=False, progress=False)
+    page = done.folder / done.frame["files"][0]
+    assert examined().is_well
+    leftover = page.with_name(f".{page.name}.0123abcd.part")
+    leftover.write_bytes(b"<html>")
+    assert examined().frame.empty, "it may be about to be moved"
+    os.utime(leftover, (time.time() - 7200,) * 2)
+    assert [one for one, _ in said(examined(), "leftovers")] == ["note"]
+    page.write_bytes(page.read_bytes() + b" ")
+    assert [one for one, _ in said(examined(), "reports")] == ["warning"]
+    page.unlink()
+    found = examined(fix=True)
+    assert [one for one, _ in said(found, "reports")] == ["note"]
+    assert not leftover.exists()
+    assert found.is_well
+
+
+def test_a_former_page_that_is_whole_is_a_note(traded):
+    done = ma.report([traded.ada], stress=False, progress=False)
+    page = done.folder / done.frame["files"][0]
+    put(Report, title="x", path=str(page), created_at=when("2024-02-01 10:00"), file_hash="0" * 64)
+    (told,) = said(examined(), "reports")
+    assert told[0] == "note"
+    assert "the newest was noted" in told[1]
+
+
+def test_bars_that_are_gone_cut_off_or_left_over(traded, home):
+    folder = Path(config.settings().bar_store) / "1d"
+    file = next(path for path in folder.rglob("*.parquet") if "_delta_log" not in str(path))
+    content = file.read_bytes()
+    file.write_bytes(content[:-10])
+    assert [one for one, _ in said(examined(), "store")] == ["error"]
+    file.write_bytes(content)
+    for name in ("part-left.parquet", "_delta_log/00000000000000000009.json#1"):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - 2 * 86_400,) * 2)
+    (told,) = said(examined(), "store")
+    assert told[0] == "note"
+    assert examined(fix=True).frame.empty
+    file.unlink()
+    (told,) = said(examined(), "store")
+    assert told[0] == "error"
+    assert file.name in told[1]
+
+
+def test_cited_versions_that_do_not_exist_are_named(traded):
+    cites = json.dumps(
+        {"data": {"version": 77, "interval": "1d", "store": config.settings().bar_store}}
+    )
+    number = put(Report, title="x", path="/nowhere.html", created_at=when("2024-02-01 10:00"),
+                 cites_json=cites)  # fmt: skip
+    (told,) = said(examined(), "store")
+    assert told[0] == "warning"
+    assert "version 77" in told[1]
+    assert f"report {number}" in told[1]
+
+
+def test_an_outdated_database_and_none_at_all(traded, home):
+    migrate.downgrade(db.engine, "0007")
+    db.close_db()
+    found = examined()
+    assert [one for one, _ in said(found, "revision")] == ["error"]
+    assert found.errors["advice"].tolist() == ["mismartera db upgrade"]
+    assert {"records", "identities", "reports"} <= set(found.skipped)
+    config.configure(database_url=f"sqlite:///{home}/none.db")
+    assert examined().errors["advice"].tolist() == ["mismartera db init"]
+    assert not (home / "none.db").exists()
+    config.configure(database_url="postgresql+psycopg://u:hidden@127.0.0.1:1/x")
+    lost = examined()
+    assert "hidden" not in repr(lost)
+    assert [one for one, _ in said(lost, "revision")] == ["error"]
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_folders_secrets_and_rights(traded, home, monkeypatch):
+    made = home / "data" / "made.db"
+    config.configure(database_url=f"sqlite:///{made}")
+    ma.init_db()
+    assert made.stat().st_mode & 0o007 == 0, "a new database is not for others"
+    made.chmod(0o644)
+    for folder in (home, *home.parents):
+        if folder != Path("/"):
+            monkeypatch.setitem(_MODES, folder, folder.stat().st_mode)
+            folder.chmod(folder.stat().st_mode | 0o001)
+    try:
+        told = said(examined(), "settings")
+    finally:
+        for folder, mode in _MODES.items():
+            folder.chmod(mode)
+    assert told == [("warning", f"{made} can be read by everybody on this machine")]
+
+
+_MODES: dict[Path, int] = {}
+
+
+def test_it_is_for_administrators(traded):
+    with ma.as_user("ada"), pytest.raises(NotAllowedError, match="'ada' may not examine"):
+        doctor()
+    with ma.as_user("root"):
+        assert not len(examined().errors)
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_the_command_ends_with_what_it_found(traded, capfd):
+    assert run(["doctor"]) == 0
+    assert "nothing is wrong" in capfd.readouterr().out
+    number = an_order(traded, average_fill_price=None)
+    assert run(["doctor"]) == 1
+    assert f"order {number}: filled, without a price" in capfd.readouterr().out
+    assert run(["doctor", "--json", "--fix"]) == 1
+    found = json.loads(capfd.readouterr().out)
+    assert found["is_well"] is False
+    assert found["findings"][0]["severity"] == "error"
+    assert found["mended"] == []
