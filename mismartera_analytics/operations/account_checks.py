@@ -86,23 +86,20 @@ def check_identities(db_session: Session, advance: Advance) -> Iterator[Finding]
     """Yield accounts of which begin + flows + profit and loss is not the end.
 
     The end is cash and positions at their last prices; profit and loss come from lots, closed and
-    open, dividends and fees. All accounts are worked out at once; if that fails, one by one.
+    open, dividends and fees. One account at a time: the ledger of all of them at once has a row for
+    each symbol and session of each account.
     """
-    numbers = _with_records(db_session)
-    try:
-        yield from _unbalanced(_quietly(lambda: pnl(freq="total", db_session=db_session)))
-        for _ in numbers:
-            advance()
-    except MismarteraError:
-        for number in numbers:
-            try:
-                yield from _unbalanced(_profit_of(db_session, number))
-            except MismarteraError as error:
-                yield Finding(
-                    "identities", "error", f"account {number}: no ledger can be made: "
-                    f"{str(error).rstrip('.')}", "correct the records that it names",
-                )  # fmt: skip
-            advance()
+    for number in _with_records(db_session):
+        try:
+            yield from _unbalanced(_profit_of(db_session, number))
+        except MismarteraError as error:
+            yield Finding(
+                "identities",
+                "error",
+                f"account {number}: no ledger can be made: {str(error).rstrip('.')}",
+                "correct the records that it names",
+            )
+        advance()
 
 
 def _profit_of(db_session: Session, number: int) -> pd.DataFrame:
