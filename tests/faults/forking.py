@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -18,6 +19,8 @@ from mismartera_analytics.market_data.store import BarStore
 from mismartera_analytics.reports import accounts, pdf, requests, workers
 from tests.faults import killed_work
 
+LONGEST = 600
+"""A worker ends by itself after so long, should the test that was to kill it be killed [s]."""
 LOADED = BarStore, accounts, pdf, requests, workers
 
 
@@ -45,6 +48,7 @@ def main() -> None:
         number = os.fork()
         if number == 0:
             sys.stdin.close()
+            signal.alarm(LONGEST)
             _work(order)
         _tell(number)
 
