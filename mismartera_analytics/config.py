@@ -7,10 +7,15 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_serializer, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from mismartera_analytics.errors import ConfigurationError, suggestion
 
@@ -20,6 +25,7 @@ PREFIX = "MISMARTERA_"
 PROJECT_NAME = "mismartera-analytics"
 ADDRESSES = {"bar_store", "database_url"}
 """Settings that may hold a password."""
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", re.ASCII)
 
 _overrides: dict[str, Any] = {}
 _current: Settings | None = None
@@ -98,6 +104,9 @@ class Settings(BaseSettings):
         Upper bound of the cache of decoded bars [MiB].
     bcrypt_rounds
         Cost of new password hashes [log2 of iterations].
+    strategy_packages
+        Modules and packages, beside the folder `strategies` of the home, from which strategies that
+        a database names may be imported: dotted names, with commas between them.
     """
 
     model_config = SettingsConfigDict(
@@ -111,6 +120,7 @@ class Settings(BaseSettings):
     reports: Path = Path("reports")
     cache_mb: int = Field(default=512, ge=0)
     bcrypt_rounds: int = Field(default=12, ge=4, le=18)
+    strategy_packages: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("home")
     @classmethod
@@ -140,6 +150,16 @@ class Settings(BaseSettings):
         if is_relative_file:
             path = "/" + str(_under(info.data["home"], path[1:]))
         return _Address(f"{scheme}://{path}{question}{query}")
+
+    @field_validator("strategy_packages", mode="before")
+    @classmethod
+    def _dotted_names(cls, listed: Any) -> Any:
+        if isinstance(listed, str):
+            listed = [name.strip() for name in listed.split(",") if name.strip()]
+        for name in listed:
+            if not isinstance(name, str) or not _DOTTED.match(name):
+                raise ValueError(f"{name!r} is no dotted name of a module such as 'my_rules'")
+        return tuple(listed)
 
     @field_validator("bar_store", mode="before")
     @classmethod

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
-import importlib
 import inspect
 import math
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mismartera_analytics import config
+from mismartera_analytics.backtesting.allowed_code import import_recorded
 from mismartera_analytics.backtesting.fingerprints import code_hash
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import NotReproducibleError
+from mismartera_analytics.errors import NotAllowedError, NotReproducibleError
 
-__all__ = ["from_json", "importing_from_home", "path_of", "strategy_from_json", "strategy_to_json",
-           "to_json"]  # fmt: skip
+__all__ = ["from_json", "path_of", "strategy_from_json", "strategy_to_json", "to_json"]
 
 
 def to_json(value: Any) -> Any:
@@ -124,29 +120,21 @@ def from_json(value: Any, *, argument: str = "a parameter") -> Any:
         found = _located(value[tag], value["hash"], argument)
         if tag == "code":
             return found
+        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+            raise NotReproducibleError(f"{argument} was {value[tag]!r}, which is no dataclass now.")
         fields = {k: from_json(v, argument=argument) for k, v in value["fields"].items()}
         return found(**fields)
     raise NotReproducibleError(f"{argument} was {value.get('lost')}, which cannot be kept in JSON.")
 
 
-@contextlib.contextmanager
-def importing_from_home() -> Iterator[None]:
-    """Let modules that lie in the project's home be imported, after all others."""
-    home = str(config.home())
-    sys.path.append(home)
-    try:
-        yield
-    finally:
-        sys.path.remove(home)
-
-
 def _located(path: str, digest: str | None, argument: str) -> Any:
     module, _, name = path.partition(":")
     try:
-        with importing_from_home():
-            found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        found = import_recorded(module, name)
+    except NotAllowedError as error:
+        raise NotReproducibleError(
+            f"{argument} was {name!r} of the module {module!r}, which is not there now: {error}"
+        ) from None
     except (ImportError, AttributeError) as error:
         where = (
             "a notebook's cell or a script" if module == "__main__" else f"the module {module!r}"
@@ -156,6 +144,8 @@ def _located(path: str, digest: str | None, argument: str) -> Any:
         ) from None
     if digest is not None:
         _check_code(found, digest, argument)
+    elif not module.startswith(f"{__name__.partition('.')[0]}."):
+        raise NotReproducibleError(f"{argument} was {path!r}, and no hash of its code was kept.")
     return found
 
 

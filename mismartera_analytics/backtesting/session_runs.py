@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mismartera_analytics import clock
+from mismartera_analytics.backtesting.allowed_code import import_allowed, strategies_folder
 from mismartera_analytics.backtesting.limits import Limits
-from mismartera_analytics.backtesting.rebuilding import importing_from_home
 from mismartera_analytics.backtesting.run import backtest
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.errors import (
     InvalidInputError,
+    MismarteraError,
     StrategyError,
     UnknownNameError,
     suggestion,
@@ -62,6 +62,8 @@ def run_session_config(
     ------
     UnknownNameError
         If there is no such configuration, or its strategy's module or class is not found.
+    NotAllowedError
+        If the strategy's module is none of those that may be imported: see `strategy_class`.
     InvalidInputError
         If the configuration lacks what a run needs, or several strategies are enabled.
     StrategyError
@@ -156,8 +158,10 @@ def strategy_class(module: str) -> type[Strategy]:
     Parameters
     ----------
     module
-        Dotted name of a module that is installed or lies in the project's home, with ``:Class`` where
-        it defines several strategies.
+        Dotted name of a module, with ``:Class`` where it defines several strategies. It must lie in
+        the folder `strategies` of the home, be `mismartera_analytics.backtesting.samples`, or be named
+        by the setting ``MISMARTERA_STRATEGY_PACKAGES``, itself or by its package; others are not
+        imported.
 
     Returns
     -------
@@ -167,6 +171,8 @@ def strategy_class(module: str) -> type[Strategy]:
     ------
     InvalidInputError
         If it is no such name, or the module defines several strategies.
+    NotAllowedError
+        If the module is none of those that may be imported.
     UnknownNameError
         If there is no such module or class, or the module defines no strategy.
     StrategyError
@@ -177,7 +183,7 @@ def strategy_class(module: str) -> type[Strategy]:
     >>> strategy_class("mismartera_analytics.backtesting.samples").__name__
     'MovingAverageCross'
     """
-    if not _MODULE.match(module):
+    if not isinstance(module, str) or not _MODULE.match(module):
         raise InvalidInputError(f"module={module!r} is no dotted name such as 'my_rules:Crossing'.")
     path, _, name = module.partition(":")
     loaded = _imported(path)
@@ -204,11 +210,10 @@ def strategy_class(module: str) -> type[Strategy]:
 
 
 def _imported(path: str) -> Any:
-    from mismartera_analytics import config
-
     try:
-        with importing_from_home():
-            return importlib.import_module(path)
+        return import_allowed(path)
+    except MismarteraError:
+        raise
     except ModuleNotFoundError as error:
         if error.name is None or not (path == error.name or path.startswith(f"{error.name}.")):
             raise StrategyError(
@@ -216,7 +221,7 @@ def _imported(path: str) -> Any:
                 f"installed."
             ) from error
         raise UnknownNameError(
-            f"module={path!r} is neither installed nor in {config.home()}."
+            f"module={path!r} is neither installed nor in {strategies_folder()}."
         ) from None
     except Exception as error:
         raise StrategyError(

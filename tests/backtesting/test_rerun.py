@@ -20,6 +20,7 @@ from mismartera_analytics.backtesting.costs import CommissionTerms, PerShare
 from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.rebuilding import from_json, to_json
 from mismartera_analytics.backtesting.samples import MovingAverageCross
+from mismartera_analytics.backtesting.session_runs import strategy_class
 from mismartera_analytics.errors import InvalidInputError, NotReproducibleError, UnknownNameError
 from mismartera_analytics.market_data import samples
 from mismartera_analytics.market_data.actions import record_actions
@@ -193,13 +194,14 @@ def test_a_compiled_run_is_compiled_again(records, monkeypatch):
 
 
 def test_a_strategy_of_a_module_in_the_home(records, home: Path):
-    file = home / "my_strategy_of_home.py"
+    file = home / "strategies" / "my_strategy_of_home.py"
+    file.parent.mkdir()
     file.write_text(CELL)
-    sys.path.append(str(home))
+    sys.path.append(str(file.parent))
     try:
         import my_strategy_of_home as module
     finally:
-        sys.path.remove(str(home))
+        sys.path.remove(str(file.parent))
     try:
         first = ma.backtest(module.Cell, "AAPL", "2004-01-02")
         first.save("module", user="ada")
@@ -215,6 +217,69 @@ def test_a_strategy_of_a_module_in_the_home(records, home: Path):
             ma.rerun("module")
     finally:
         sys.modules.pop("my_strategy_of_home", None)
+
+
+def test_a_module_elsewhere_in_the_home_needs_the_setting(records, home: Path):
+    (home / "my_rules_of_home.py").write_text(CELL)
+    ma.configure(strategy_packages="my_rules_of_home")
+    try:
+        first = ma.backtest(strategy_class("my_rules_of_home"), "AAPL", "2004-01-02")
+        first.save("module", user="ada")
+        del sys.modules["my_rules_of_home"]
+        assert same(ma.rerun("module"), first)
+        del sys.modules["my_rules_of_home"]
+        ma.configure(strategy_packages=None)
+        with pytest.raises(NotReproducibleError, match="MISMARTERA_STRATEGY_PACKAGES"):
+            ma.rerun("module")
+        assert "my_rules_of_home" not in sys.modules
+    finally:
+        sys.modules.pop("my_rules_of_home", None)
+
+
+RAN: list[str] = []
+
+
+@dataclasses.dataclass(frozen=True)
+class Trap:
+    """Tells that it was made."""
+
+    said: str
+
+    def __post_init__(self):
+        RAN.append(self.said)
+
+
+def trap(said: str):
+    RAN.append(said)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"object": "subprocess:Popen", "fields": {"args": ["true"]}, "hash": None},
+        {"object": "os:system", "fields": {"command": "true"}, "hash": None},
+        {"object": f"{__name__}:Trap", "fields": {"said": "made"}, "hash": None},
+        {"object": f"{__name__}:Trap", "fields": {"said": "made"}, "hash": "0" * 64},
+        {"object": f"{__name__}:trap", "fields": {"said": "called"}, "hash": None},
+        {"object": "builtins:exec", "fields": {}, "hash": None},
+        {"code": "builtins:eval", "hash": None},
+        {"code": "builtins:__import__", "hash": None},
+        {"code": "os:system", "hash": None},
+        {"code": f"{__name__}:sys.exit", "hash": None},
+        {"code": f"{__name__}:json.loads", "hash": None},
+        {"code": "mismartera_analytics.backtesting.rebuilding:import_recorded", "hash": None},
+        {"code": "mismartera_analytics.cli.__main__:app", "hash": None},
+        {"code": "antigravity:fly", "hash": None},
+        {"code": "this:s", "hash": "x"},
+        {"code": "../evil:x", "hash": None},
+        {"code": "", "hash": None},
+    ],
+)
+def test_a_planted_row_runs_nothing(ready_database, planted):
+    with pytest.raises(NotReproducibleError):
+        from_json(planted)
+    assert not RAN
+    assert not {"antigravity", "this"} & set(sys.modules)
 
 
 def test_what_cannot_be_kept_is_named(records):

@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 
 import mismartera_analytics as ma
+from mismartera_analytics import config
 from mismartera_analytics.backtesting.costs import PerShare
 from mismartera_analytics.backtesting.samples import MovingAverageCross
 from mismartera_analytics.backtesting.saved_runs import run_details, saved_runs
 from mismartera_analytics.backtesting.session_runs import run_session_config, strategy_class
 from mismartera_analytics.cli.application import run as command
-from mismartera_analytics.errors import InvalidInputError, StrategyError, UnknownNameError
+from mismartera_analytics.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    NotAllowedError,
+    StrategyError,
+    UnknownNameError,
+)
 from mismartera_analytics.market_data import samples
 from mismartera_analytics.recording.session_configs import save_session_config
 
@@ -70,9 +77,10 @@ def test_its_limits_hold(configure):
         ({"strategies": []}, InvalidInputError, "no enabled strategy"),
         ({"strategies": [{"module": SAMPLES, "enabled": False}]}, InvalidInputError, "no enabled"),
         ({"strategies": [{"module": "a"}, {"module": "b"}]}, InvalidInputError, "strategy=: 'a', 'b'"),
-        ({"strategies": [{"module": "no_such_module"}]}, UnknownNameError, "nor in /"),
+        ({"strategies": [{"module": "no_such_module"}]}, NotAllowedError, "_STRATEGY_PACKAGES"),
+        ({"strategies": [{"module": f"{SAMPLES}.deeper"}]}, UnknownNameError, "nor in /"),
         ({"strategies": [{"module": "../evil"}]}, InvalidInputError, "no dotted name"),
-        ({"strategies": [{"module": "json"}]}, UnknownNameError, "no class derived from"),
+        ({"strategies": [{"module": "json"}]}, NotAllowedError, "may not be imported"),
         ({"strategies": [{"module": f"{SAMPLES}:MovingAverage"}]}, UnknownNameError,
          "mean 'MovingAverageCross'"),
         ({"strategies": [{"module": SAMPLES, "config": {"fats": 1}}]}, InvalidInputError, "'fast'"),
@@ -107,8 +115,14 @@ def test_one_of_several_strategies_is_named(configure):
          InvalidInputError, "name one: 'of_a_home:A', 'of_a_home:B'"),
     ],
 )  # fmt: skip
-def test_a_module_of_the_home_is_imported_with_care(home: Path, text, error, message):
-    (home / "of_a_home.py").write_text(text)
+@pytest.mark.parametrize("folder", ["strategies", "."])
+def test_a_module_of_the_home_is_imported_with_care(home: Path, folder, text, error, message):
+    (home / folder).mkdir(exist_ok=True)
+    (home / folder / "of_a_home.py").write_text(text)
+    if folder == ".":
+        with pytest.raises(NotAllowedError, match="STRATEGY_PACKAGES names \\(nothing"):
+            strategy_class("of_a_home")
+        config.configure(strategy_packages="of_a_home")
     before = list(sys.path)
     try:
         with pytest.raises(error, match=message):
@@ -116,6 +130,64 @@ def test_a_module_of_the_home_is_imported_with_care(home: Path, text, error, mes
     finally:
         sys.modules.pop("of_a_home", None)
     assert sys.path == before
+
+
+LEFT_ALONE = (
+    "os", "antigravity", "site", "this", "subprocess", "pip", "numpy", "conftest", "tests.conftest",
+    "tests.backtesting.worlds", "mismartera_analytics", "mismartera_analytics.cli.__main__",
+    "mismartera_analytics.backtesting", "mismartera_analytics.backtesting.samples_of_others",
+    "of_home", "json.tool", "sitecustomize",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("module", LEFT_ALONE)
+@pytest.mark.parametrize("suffix", ["", ":Strategy", ".inner"])
+def test_other_modules_are_refused_before_they_are_imported(home: Path, module, suffix):
+    (home / "of_home.py").write_text("raise SystemExit('it ran')")
+    (home / "conftest.py").write_text("raise SystemExit('it ran')")
+    loaded = set(sys.modules)
+    with pytest.raises(NotAllowedError, match="the setting MISMARTERA_STRATEGY_PACKAGES names"):
+        strategy_class(module + suffix)
+    assert not {name for name in set(sys.modules) - loaded if name.startswith(module)}
+
+
+def test_a_file_with_the_name_of_an_installed_module_is_not_taken_for_it(home: Path):
+    (home / "strategies").mkdir()
+    for name in ("antigravity", "this", "hypothesis", "json"):
+        (home / "strategies" / f"{name}.py").write_text(ONE)
+        with pytest.raises(NotAllowedError, match="rename the file"):
+            strategy_class(name)
+    assert "antigravity" not in sys.modules
+    assert "this" not in sys.modules
+
+
+ONE = "import mismartera_analytics as ma\nclass Kept(ma.Strategy): pass"
+
+
+def test_packages_of_the_folder_and_of_the_setting_are_imported(home: Path):
+    names = ("in_folder_package", "in_home_package")
+    for parent, name in zip(("strategies", "."), names, strict=True):
+        (home / parent / name).mkdir(parents=True)
+        (home / parent / name / "__init__.py").write_text("")
+        (home / parent / name / "rules.py").write_text(ONE)
+    try:
+        assert strategy_class("in_folder_package.rules").__name__ == "Kept"
+        with pytest.raises(NotAllowedError):
+            strategy_class("in_home_package.rules")
+        config.configure(strategy_packages="other, in_home_package")
+        assert strategy_class("in_home_package.rules:Kept").__name__ == "Kept"
+        with pytest.raises(NotAllowedError, match="names \\(other, in_home_package\\)"):
+            strategy_class("in_home_package_of_others")
+    finally:
+        for name in list(sys.modules):
+            if name.startswith(names):
+                del sys.modules[name]
+
+
+@pytest.mark.parametrize("value", ["../x", "a..b", "a;b", ["a", 5], "é"])
+def test_the_setting_takes_dotted_names(value):
+    with pytest.raises(ConfigurationError, match="no dotted name of a module"):
+        config.configure(strategy_packages=value)
 
 
 def test_the_commands_run_list_show_and_repeat(configure, capsys):
