@@ -7,12 +7,11 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, ValidationError, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -120,7 +119,7 @@ class Settings(BaseSettings):
     reports: Path = Path("reports")
     cache_mb: int = Field(default=512, ge=0)
     bcrypt_rounds: int = Field(default=12, ge=4, le=18)
-    strategy_packages: Annotated[tuple[str, ...], NoDecode] = ()
+    strategy_packages: str = ""
 
     @field_validator("home")
     @classmethod
@@ -154,12 +153,12 @@ class Settings(BaseSettings):
     @field_validator("strategy_packages", mode="before")
     @classmethod
     def _dotted_names(cls, listed: Any) -> Any:
-        if isinstance(listed, str):
-            listed = [name.strip() for name in listed.split(",") if name.strip()]
-        for name in listed:
-            if not isinstance(name, str) or not _DOTTED.match(name):
+        several = listed.split(",") if isinstance(listed, str) else list(listed)
+        names = [name.strip() if isinstance(name, str) else name for name in several]
+        for name in names:
+            if not isinstance(name, str) or (name and not _DOTTED.match(name)):
                 raise ValueError(f"{name!r} is no dotted name of a module such as 'my_rules'")
-        return tuple(listed)
+        return ",".join(name for name in names if name)
 
     @field_validator("bar_store", mode="before")
     @classmethod

@@ -60,7 +60,7 @@ def import_allowed(module: str) -> Any:
         raise NotAllowedError(
             f"module={module!r} may not be imported: what a database names runs only from "
             f"{strategies_folder()}, {SAMPLES!r} and what the setting {SETTING} names "
-            f"({', '.join(config.settings().strategy_packages) or 'nothing'})."
+            f"({', '.join(_listed()) or 'nothing'})."
         )
     with _found_in(found):
         return importlib.import_module(module)
@@ -109,8 +109,7 @@ def _allowed(module: str) -> Path | None:
     """Return the folder from which an allowed module may also be found, None if it is not allowed."""
     if not _MODULE.match(module):
         return None
-    listed = (SAMPLES, *config.settings().strategy_packages)
-    if any(module == one or module.startswith(f"{one}.") for one in listed):
+    if any(module == one or module.startswith(f"{one}.") for one in (SAMPLES, *_listed())):
         return config.home()
     folder, top = strategies_folder(), module.partition(".")[0]
     importlib.invalidate_caches()
@@ -124,6 +123,10 @@ def _allowed(module: str) -> Path | None:
             f"finds another module {top!r} first ({other.origin}); rename the file."
         )
     return folder
+
+
+def _listed() -> list[str]:
+    return [name for name in config.settings().strategy_packages.split(",") if name]
 
 
 def _elsewhere(top: str) -> ModuleSpec | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from mismartera_analytics.errors import (
     UnknownNameError,
     suggestion,
 )
+from mismartera_analytics.json_texts import stored_object
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.performance.overfitting import (
     SharpeEstimate,
@@ -123,7 +123,10 @@ def tries_of(result: BacktestResult, family: str | None = None) -> Tries:
     except _UNREAD as error:
         return Tries(named, 1, np.array(own), f"the trials cannot be read: {error}")
     span = _span(result.config["interval"])
-    alike = [_span(json.loads(text).get("interval")) == span for text in table["settings"]]
+    what = "settings_json of a trial"
+    alike = [
+        _span(stored_object(text, what=what).get("interval")) == span for text in table["settings"]
+    ]
     known = table["sharpe"].to_numpy(np.float64)[np.array(alike, bool)]
     sharpes = np.concatenate([known[~np.isnan(known)], [] if is_recorded else own])
     return Tries(named, len(table) + (not is_recorded), sharpes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from mismartera_analytics.errors import (
     UnknownNameError,
     suggestion,
 )
+from mismartera_analytics.json_texts import stored_object
 from mismartera_analytics.models import BacktestRun
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.sql_tables import OWNED
@@ -242,7 +242,7 @@ def recorded_market(row: BacktestRun) -> Market:
 
 def _recorded(row: BacktestRun) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the configuration of a run, and what was kept to run it again."""
-    config = json.loads(row.config_json)
+    config = stored_object(row.config_json, what=f"config_json of run {row.id}")
     kept = config.get("recipe")
     if kept is None:
         raise NotReproducibleError(
@@ -256,7 +256,8 @@ def _market(
     row: BacktestRun, bars: pd.DataFrame | None, calendar: CalendarLike
 ) -> tuple[Market, dict[str, Any]]:
     """Return the market as the run saw it, by its digest."""
-    title, version = f"run {row.id} ({row.name!r})", json.loads(row.data_version_json or "{}")
+    title = f"run {row.id} ({row.name!r})"
+    version = stored_object(row.data_version_json, what=f"data_version_json of run {row.id}")
     config, kept = _recorded(row)
     if "range" not in config:
         raise NotReproducibleError(f"{title} ran on a market that was not made by backtest.")

@@ -9,6 +9,7 @@ import pandas as pd
 from sqlalchemy import select
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.json_texts import stored_object
 from mismartera_analytics.models import BacktestRun
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.models.retrying import repeated
@@ -75,7 +76,7 @@ def saved_runs(
         table = read_frame(own, columns | {"run_id": BacktestRun.id}, statement)
         table["user"] = books.owner_names(own, table["account_id"], table["user_id"])
     configs, metrics, versions = (
-        [json.loads(text) if isinstance(text, str) else {} for text in table[name]]
+        [stored_object(text, what=f"{name} of a saved run") for text in table[name]]
         for name in ("config_json", "metrics_json", "data_version_json")
     )
     for column in ("strategy", "interval", "start", "end"):
@@ -122,14 +123,18 @@ def run_details(
 
     with reading(db_session) as own:
         row = run_row(own, run, user=user)
-    config: dict[str, Any] = json.loads(row.config_json)
+    title = f"of run {row.id}"
+    config = stored_object(row.config_json, what=f"config_json {title}")
     config.pop("recipe", None)
-    parameters, data = config.pop("parameters", {}), json.loads(row.data_version_json or "{}")
+    parameters, data = (
+        config.pop("parameters", {}),
+        stored_object(row.data_version_json, what=f"data_version_json {title}"),
+    )
     config.pop("data", None)
     about = {"id": row.id, "name": row.name, "saved": row.created_at.isoformat(),
              "code version": row.code_version}  # fmt: skip
     parts = {"run": about, "setting": config, "parameter": parameters, "data": data,
-             "metric": json.loads(row.metrics_json or "{}")}  # fmt: skip
+             "metric": stored_object(row.metrics_json, what=f"metrics_json {title}")}  # fmt: skip
     lines = [
         (part, name, value if isinstance(value, str) else json.dumps(value))
         for part, held in parts.items()

@@ -19,6 +19,7 @@ from mismartera_analytics import auth, clock, frames
 from mismartera_analytics.backtesting.counting import check_family
 from mismartera_analytics.backtesting.fingerprints import code_hash, json_value
 from mismartera_analytics.errors import suggestion
+from mismartera_analytics.json_texts import stored_json, stored_object
 from mismartera_analytics.models import BacktestRun, Trial
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.models.retrying import repeated
@@ -240,7 +241,8 @@ def logged_results(
             statement = select(Trial.trial_key, Trial.result_json).where(Trial.trial_key.in_(chunk))
             found |= {row[0]: row[1] for row in own.execute(statement)}
     texts = [found.get(key) for key in keys]
-    return [None if text is None else json.loads(text) for text in texts]
+    what = "result_json of a trial"
+    return [None if text is None else stored_json(text, what=what) for text in texts]
 
 
 @repeated
@@ -323,8 +325,8 @@ def recorded_trials(
         statement = statement.where(Trial.family == family)
     table = read_frame(db_session, _columns(), statement)
     table["user"] = books.owner_names(db_session, table["account_id"], table["user_id"])
-    results = [json.loads(text) if isinstance(text, str) else {} for text in table["result"]]
-    versions = [json.loads(text) if isinstance(text, str) else {} for text in table["data"]]
+    results = [stored_object(text, what="result_json of a trial") for text in table["result"]]
+    versions = [stored_object(text, what="data_version_json of a trial") for text in table["data"]]
     for name in _FIGURES:
         values = pd.Series([result.get(name) for result in results], dtype="float64")
         table[name] = values.astype("Int64") if name == "sessions" else values

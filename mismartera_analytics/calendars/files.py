@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 from mismartera_analytics.calendars import names
 from mismartera_analytics.errors import InvalidInputError, StorageError
 from mismartera_analytics.files import write_file
+from mismartera_analytics.given_files import read_given
+from mismartera_analytics.json_texts import parse_json
 from mismartera_analytics.models.database import read_session, session_scope
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.models.trading_calendar import MarketHours, TradingHoliday
@@ -258,9 +260,7 @@ def _key(exchange: str, db_session: Session) -> str:
 def _read(path: Path) -> list[_Line]:
     """Return the holidays of a file, or raise one error that names all its bad lines."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise StorageError(f"cannot read {path} ({error.strerror}).") from None
+        text = read_given(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidInputError(f"{path} is not text in UTF-8.") from None
     source = _json_lines(path, text) if path.suffix == ".json" else _text_lines(path, text)
@@ -286,10 +286,7 @@ def _read(path: Path) -> list[_Line]:
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
-    try:
-        items = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidInputError(f"{path} is not JSON: line {error.lineno}: {error.msg}.") from None
+    items = parse_json(text, what=str(path))
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise InvalidInputError(
             f"{path} must hold a list of objects with {', '.join(COLUMNS[:4])}."

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from mismartera_analytics import config
-from mismartera_analytics.errors import InvalidInputError, NotAllowedError
+from mismartera_analytics.errors import InvalidInputError, NotAllowedError, StorageError
+from mismartera_analytics.json_texts import stored_json
 from mismartera_analytics.market_data.places import Place, place_of
 from mismartera_analytics.models import database
 from mismartera_analytics.models.database_roles import user_of_role
@@ -97,8 +97,8 @@ def citing_records(
 
 def _parsed(text: str | None) -> Any:
     try:
-        return None if text is None else json.loads(text)
-    except ValueError:
+        return None if text is None else stored_json(text, what="a citation")
+    except StorageError:
         return None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import urllib.parse
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mismartera_analytics.errors import StorageError
+from mismartera_analytics.json_texts import stored_object
 from mismartera_analytics.market_data.bar_table import BarTable, entry_of
 
 __all__ = ["FOREVER", "Lifetimes", "actions_in", "lifetimes", "lifetimes_of"]
@@ -68,7 +68,8 @@ def lifetimes_of(entries: Iterable[list[Action]]) -> Lifetimes:
 
 def actions_in(text: str) -> list[Action]:
     """Return the actions of an entry, one a line."""
-    return [json.loads(line) for line in text.splitlines() if line]
+    what = "an entry of a Delta log"
+    return [stored_object(line, what=what) for line in text.split("\n") if line.strip()]
 
 
 def _path(action: dict[str, Any]) -> str:

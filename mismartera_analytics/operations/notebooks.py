@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 from mismartera_analytics.files import write_file
+from mismartera_analytics.json_texts import parse_json
 
 __all__ = ["Form", "NotebookError", "parsed_parameters", "run_notebook"]
 
@@ -158,8 +158,8 @@ def parsed_parameters(words: list[str]) -> dict[str, Any]:
         if name in found:
             raise InvalidInputError(f"-p {name} is given twice; give it once.")
         try:
-            found[name] = json.loads(text)
-        except ValueError:
+            found[name] = parse_json(text, what=name)
+        except InvalidInputError:
             found[name] = text
     return found
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics.errors import StorageError
+from mismartera_analytics.json_texts import stored_json
 from mismartera_analytics.models import CashFlow, CorporateAction, Fill, Order, ReportRows
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.models.retrying import repeated
@@ -185,4 +186,4 @@ def _taken(db_session: Session, digest: str) -> Any:
             f"the table report_rows has lost or changed what is kept under {digest[:12]}…, so that "
             f"the report's rows are not known."
         )
-    return json.loads(text)
+    return stored_json(text, what=f"rows_json of {digest[:12]}…")

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import auth, clock
+from mismartera_analytics.json_texts import stored_object
 from mismartera_analytics.models import AccountInfo, BacktestRun, Report, ReportRows
 from mismartera_analytics.models.retrying import repeated, repeated_until_commit
 from mismartera_analytics.recording.cited_rows import Packed, Row, unpack
@@ -172,7 +173,7 @@ def _visible(db_session: Session) -> Any:
 def _logged(row: Report) -> LoggedReport:
     return LoggedReport(
         row.id, row.title, row.path, row.created_at, row.file_hash, row.account_id, row.run_id,
-        json.loads(row.cites_json or "{}"),
+        stored_object(row.cites_json, what=f"cites_json of report {row.id}"),
     )  # fmt: skip
 
 

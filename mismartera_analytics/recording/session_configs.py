@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.json_texts import MAX_LEVELS, parse_json
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
 from mismartera_analytics.models import SessionConfig
 from mismartera_analytics.models.database import read_session
@@ -115,7 +116,8 @@ def check_session_config(config: Mapping[str, Any] | str) -> dict[str, Any]:
     Parameters
     ----------
     config
-        A mapping, or the text of a JSON object. Keys that are not known are kept as they are.
+        A mapping, or the text of a JSON object, of at most 4 million characters and 100 levels. Keys
+        that are not known are kept as they are.
 
     Returns
     -------
@@ -124,8 +126,8 @@ def check_session_config(config: Mapping[str, Any] | str) -> dict[str, Any]:
     Raises
     ------
     InvalidInputError
-        If it is not a JSON object, or a known key holds what it may not: the message gives the path
-        of the key.
+        If it is not a JSON object, is too long or too deep, has a key twice, or a known key holds what
+        it may not: the message gives the path of the key.
 
     Examples
     --------
@@ -133,16 +135,18 @@ def check_session_config(config: Mapping[str, Any] | str) -> dict[str, Any]:
     {'mode': 'live', 'colour': 'blue'}
     """
     if isinstance(config, str):
-        try:
-            config = json.loads(config)
-        except ValueError as error:
-            raise InvalidInputError(f"config is not JSON: {error}.") from None
+        config = parse_json(config, what="config")
     if not isinstance(config, Mapping):
         raise InvalidInputError(f"config is a {type(config).__name__}, not a JSON object.")
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(dict(config), allow_nan=False))
+        text = json.dumps(dict(config), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"config cannot be written as JSON: {error}.") from None
+    except RecursionError:
+        raise InvalidInputError(
+            f"config has lists and objects more than {MAX_LEVELS} deep, or one inside itself."
+        ) from None
+    plain: dict[str, Any] = parse_json(text, what="config")
     try:
         _Configuration.model_validate(plain)
     except ValidationError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeGuard
@@ -13,7 +12,8 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.backtesting.page import PEEKING
-from mismartera_analytics.errors import InvalidInputError, MismarteraError
+from mismartera_analytics.errors import InvalidInputError, MismarteraError, StorageError
+from mismartera_analytics.json_texts import stored_json
 from mismartera_analytics.performance.returns import Returns
 from mismartera_analytics.reports.accounts import (
     AccountRecord,
@@ -190,8 +190,8 @@ def _as_saved(content: TearSheetContent, run: int) -> TearSheetContent:
 
 def _read(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:  # a plain text
+        return stored_json(text, what="a value")
+    except StorageError:  # a plain text
         return text
 
 

@@ -147,7 +147,7 @@ def test_bad_files_name_their_lines_and_change_nothing(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", r"not JSON: line 1"),
+        ("{", r"line 1: this is not whole JSON"),
         ("{}", r"list of objects"),
         (json.dumps([{"date": "2025-07-04"}, {"date": None}]), r"item 2: date ''"),
         (json.dumps([{"date": "2025-07-04", "clsed": 1}]), r"item 1: unknown fields \['clsed'\]"),

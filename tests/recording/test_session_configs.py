@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
+from sqlalchemy import delete
 
+import mismartera_analytics as ma
 from mismartera_analytics.errors import InvalidInputError, UnknownNameError
+from mismartera_analytics.models import SessionConfig
 from mismartera_analytics.recording.session_configs import (
     check_session_config,
     load_session_config,
@@ -64,5 +68,49 @@ def test_what_is_wrong_is_named_by_its_path(change, message):
 
 @pytest.mark.parametrize("config", ["[1]", "{", '{"a": NaN}', 7, {"a": object()}])
 def test_what_is_no_json_object_is_refused(config):
-    with pytest.raises(InvalidInputError, match="JSON"):
+    with pytest.raises(InvalidInputError, match=r"JSON|NaN"):
         check_session_config(config)
+
+
+DEEP = '{"metadata": ' + "[" * 10_000 + "]" * 10_000 + "}"
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        pytest.param('{"a": "' + "x" * 100_000_000 + '"}', "100 million characters", id="100 MB"),
+        pytest.param(DEEP, "10,001 deep", id="deep"),
+        pytest.param('{"metadata": ' * 10_000, "10,000 deep", id="deep objects"),
+        pytest.param('{"mode": "live", "mode": "backtest"}', "key 'mode' twice", id="twice"),
+        pytest.param('{"a": 1e999}', "1e999, which is not a number", id="infinite"),
+        pytest.param('{"a": ' + "9" * 5_000 + "}", "not a number", id="digits"),
+        pytest.param('{"a": "\\ud800"}', "half a character", id="escaped half"),
+        pytest.param('{"a": "\ud800"}', "half a character", id="half"),
+        pytest.param("\ufeff{}", "BOM", id="mark"),
+    ],
+)
+def test_hostile_text_is_refused_quickly_wherever_it_is_read(ready_database, config, message):
+    began = time.process_time()
+    with pytest.raises(InvalidInputError, match=message):
+        save_session_config("planted", config)
+    with ma.session_scope() as db_session:
+        stored = "{" if "\ud800" in config else config  # no database takes it
+        db_session.add(SessionConfig(name="planted", config_json=stored))
+    with pytest.raises(InvalidInputError, match=r"whole JSON" if stored == "{" else message):
+        load_session_config("planted")
+    assert time.process_time() - began < 4
+    with ma.session_scope() as db_session:
+        db_session.execute(delete(SessionConfig))
+
+
+def test_mappings_too_deep_or_inside_themselves_are_refused():
+    inner: dict = {}
+    for _ in range(10_000):
+        inner = {"a": inner}
+    ring: dict = {}
+    ring["a"] = ring
+    for config in (inner, ring):
+        with pytest.raises(InvalidInputError, match=r"deep|Circular"):
+            check_session_config(config)
+    with pytest.raises(InvalidInputError, match="key '1' twice"):
+        check_session_config({1: 0, "1": 0})

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, StorageError
+from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
+from mismartera_analytics.given_files import MAX_MB, read_given
+from mismartera_analytics.json_texts import parse_json
 
 __all__ = ["KNOWN", "Source", "csv_rows", "json_entries", "kind_of", "read_sources"]
 
@@ -81,10 +82,7 @@ def read_sources(paths: PathLike | Iterable[PathLike]) -> list[Source]:
 def _read(path: Path) -> Source:
     if path.is_dir():
         raise InvalidInputError(f"paths={str(path)!r} is a folder; name the files in it.")
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise StorageError(f"cannot read {path} ({error.strerror}).") from None
+    raw = read_given(path, argument="paths")
     text = _decoded(raw, path.name)
     if not text.strip():
         raise InvalidOrderError(f"{path.name} is empty.")
@@ -110,16 +108,7 @@ def _decoded(raw: bytes, name: str) -> str:
 
 
 def _json(text: str, name: str) -> Any:
-    def refuse(constant: str) -> Any:
-        raise InvalidOrderError(f"{name} holds {constant}, which is not a number.")
-
-    try:
-        return json.loads(text, parse_constant=refuse, parse_float=str, parse_int=str)
-    except json.JSONDecodeError as error:
-        raise InvalidOrderError(
-            f"{name} line {error.lineno}: this is not whole JSON ({error.msg}); the file may "
-            f"be cut off."
-        ) from None
+    return parse_json(text, what=name, error=InvalidOrderError, most_mb=MAX_MB, numbers=str)
 
 
 def kind_of(source: Source) -> tuple[str | None, str]:
