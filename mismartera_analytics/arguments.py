@@ -22,6 +22,7 @@ __all__ = [
     "check_choice",
     "dask_client",
     "is_number",
+    "is_one_of",
     "is_whole",
     "only_known_names",
     "truth",
@@ -88,6 +89,19 @@ def truth(value: Any, argument: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise InvalidInputError(f"{argument}={value!r} must be True or False.")
     return bool(value)
+
+
+def is_one_of(value: Any, allowed: Collection[Any]) -> bool:
+    """Tell whether a value is one of several names, or None where that is among them.
+
+    Arrays and lists are none: they can be neither compared nor looked up.
+
+    Examples
+    --------
+    >>> is_one_of("fifo", ("fifo", "lifo")), is_one_of(np.array(["fifo"]), ("fifo",))
+    (True, False)
+    """
+    return (value is None or isinstance(value, str)) and value in allowed
 
 
 def check_choice(value: Any, argument: str, allowed: Collection[str]) -> None:

@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 
+_LONGEST = 100
+"""Characters of a name that are compared."""
 _LOOKED_AT = 8
 """Near names that are compared letter by letter."""
 
@@ -179,13 +181,13 @@ class MissingDependencyError(MismarteraError, ImportError):
     """An optional package is not installed."""
 
 
-def suggestion(name: str, allowed: Iterable[str]) -> str:
+def suggestion(name: object, allowed: Iterable[str]) -> str:
     """Return ``", did you mean 'X'?"`` for the nearest allowed name, or an empty string.
 
     Parameters
     ----------
     name
-        What the caller wrote.
+        What the caller wrote; only a text has near names.
     allowed
         The names that would have been accepted.
 
@@ -206,7 +208,9 @@ def suggestion(name: str, allowed: Iterable[str]) -> str:
     >>> suggestion("zzz", ["AAPL"])
     ''
     """
-    folded = name.casefold()
+    if not isinstance(name, str):
+        return ""
+    folded = name[:_LONGEST].casefold()
     by_folded = {candidate.casefold(): candidate for candidate in allowed}
     swapped = [other for other in by_folded if sorted(other) == sorted(folded)]
     near = difflib.get_close_matches(folded, swapped or by_folded, n=_LOOKED_AT, cutoff=0.5)

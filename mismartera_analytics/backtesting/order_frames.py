@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.backtesting.brackets import with_brackets
 from mismartera_analytics.backtesting.clocks import microseconds
 from mismartera_analytics.backtesting.market import Market
@@ -189,7 +190,7 @@ def _check(market: Market, table: pd.DataFrame, row: int, settings: Settings) ->
     terms: dict[Any, Any] = table.iloc[row].to_dict()
     try:
         side = terms["side"]
-        if side not in _SIDES:
+        if not is_one_of(side, _SIDES):
             raise InvalidOrderError(f"side={side!r} must be 'BUY' or 'SELL'.")
         given: dict[str, Any] = {
             name: usual if pd.isna(terms.get(name)) else terms[name]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.backtesting.forms import SIGNALS
 from mismartera_analytics.backtesting.market import FIELDS, Market
 from mismartera_analytics.errors import (
@@ -117,7 +118,7 @@ class SignalBars:
         return found[0] if len(found) == 1 else found
 
     def _column(self, field: str) -> Floats:
-        if field not in FIELDS:
+        if not is_one_of(field, FIELDS):
             raise InvalidInputError(
                 f"input {field!r} is no column of the bars{suggestion(field, FIELDS) or '.'} "
                 f"Allowed: {', '.join(FIELDS)}."

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.backtesting.market import FIELDS, Market
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
@@ -101,7 +102,7 @@ class SymbolBars:
 
     def whole(self, field: str) -> Floats:
         """Return a whole column, later bars included, for an indicator to be computed from."""
-        if field not in INPUTS:
+        if not is_one_of(field, INPUTS):
             raise InvalidInputError(
                 f"input {field!r} is no column of the bars{suggestion(str(field), INPUTS) or '.'} "
                 f"Allowed: {', '.join(INPUTS)}."

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import delete, extract, select
 from sqlalchemy.orm import Session
 
+from mismartera_analytics.arguments import whole
 from mismartera_analytics.calendars import names
 from mismartera_analytics.errors import InvalidInputError, StorageError
 from mismartera_analytics.files import write_file
@@ -153,7 +154,7 @@ def export_holidays(
     Raises
     ------
     InvalidInputError
-        If the file's name ends neither in ``.csv`` nor in ``.json``.
+        If the file's name ends neither in ``.csv`` nor in ``.json``, or there is no such year.
     StorageError
         If the file cannot be written.
     UnknownNameError
@@ -172,6 +173,7 @@ def export_holidays(
         raise InvalidInputError(f"path={str(path)!r} must end in '.csv' or '.json'.")
     query = select(TradingHoliday).where(TradingHoliday.exchange == _key(exchange, db_session))
     if year is not None:
+        whole(year, "year", least=dt.MINYEAR, most=dt.MAXYEAR)
         query = query.where(extract("year", TradingHoliday.date) == year)
     rows = [
         {
@@ -237,8 +239,7 @@ def delete_holidays(exchange: str, year: int, *, db_session: Session | None = No
     if db_session is None:
         with session_scope() as own_session:
             return delete_holidays(exchange, year, db_session=own_session)
-    if not dt.MINYEAR <= year <= dt.MAXYEAR:
-        raise InvalidInputError(f"year={year} is no year such as 2025.")
+    whole(year, "year", least=dt.MINYEAR, most=dt.MAXYEAR)
     first, last = dt.date(year, 1, 1), dt.date(year, 12, 31)
     done: Any = db_session.execute(
         delete(TradingHoliday).where(

@@ -71,6 +71,9 @@ def trading_calendar(
     >>> nyse.session("2025-11-28").regular_close.isoformat()
     '2025-11-28T13:00:00-05:00'
     """
+    for argument, value in (("name", name), ("asset_class", asset_class)):
+        if not (isinstance(value, str) or (value is None and argument == "asset_class")):
+            raise InvalidInputError(f"{argument}={value!r} must be text such as 'NYSE'.")
     if db_session is not None and not is_own_reader(db_session):
         return TradingCalendar(read_rules(name, asset_class=asset_class, db_session=db_session))
     url = config.settings().database_url

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
 __all__ = [
@@ -85,7 +86,7 @@ def theme_of(name: ThemeName) -> Theme:
     >>> theme_of("light").paper
     '#ffffff'
     """
-    if name not in _THEMES:
+    if not is_one_of(name, _THEMES):
         raise InvalidInputError(
             f"theme={name!r} is unknown{suggestion(str(name), _THEMES) or '.'} "
             f"Allowed: light, dark."

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, suggestion
 
 __all__ = ["METHODS", "Events", "check_method", "prepare_events", "split_growth", "transfers_of"]
@@ -80,7 +81,7 @@ def check_method(method: str) -> int:
     >>> check_method("lifo")
     1
     """
-    if method not in METHODS:
+    if not is_one_of(method, METHODS):
         hint = suggestion(str(method), METHODS) or "."
         raise InvalidInputError(f"method={method!r} is not one of {', '.join(METHODS)}{hint}")
     return METHODS.index(method)

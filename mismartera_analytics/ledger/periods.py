@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.ledger.daily import AMOUNTS, Ledger, running_sums
 from mismartera_analytics.ledger.events import Ints, days
@@ -36,7 +37,7 @@ def check_frequency(freq: str) -> None:
     InvalidInputError
         Naming those allowed, and the nearest.
     """
-    if freq not in FREQUENCIES:
+    if not is_one_of(freq, FREQUENCIES):
         hint = suggestion(str(freq), FREQUENCIES) or "."
         raise InvalidInputError(f"freq={freq!r} is not one of {', '.join(FREQUENCIES)}{hint}")
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import (
     InvalidInputError,
     StorageError,
@@ -103,7 +104,7 @@ def _found(names: list[str], given: Mapping[str, str] | None, file: Path) -> dic
     """Return the position of each of our columns."""
     found: dict[str, int] = {}
     for ours, theirs in (given or {}).items():
-        if ours not in ALIASES:
+        if not is_one_of(ours, ALIASES):
             hint = suggestion(ours, ALIASES) or f"; actions have {', '.join(ALIASES)}."
             raise UnknownNameError(f"columns={ours!r} is no column of corporate actions{hint}")
         if theirs not in names:

@@ -10,7 +10,9 @@ import pandas as pd
 from sqlalchemy import or_, select
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.frames.given import check_table
 from mismartera_analytics.market_data.identities import check_changes
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, check_symbols, is_symbol
 from mismartera_analytics.market_data.renames import read_changes
@@ -67,6 +69,7 @@ def record_actions(frame: pd.DataFrame) -> int:
     >>> ma.bars("AAPL", "1d", "2013-03-01", adjust="split")["close"].round(2).tolist()
     [61.5]
     """
+    check_table(frame, argument="corporate actions")
     missing = [name for name in _NEEDED if name not in frame.columns]
     if missing:
         raise InvalidInputError(f"corporate actions lack the columns {missing}.")
@@ -213,7 +216,7 @@ def _checked(where: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     if not is_symbol(row["symbol"]):
         raise InvalidInputError(f"{where}: symbol={row['symbol']!r} is no symbol: {SYMBOL_RULE}.")
     kind = row["action_type"]
-    if kind not in ACTION_TYPES:
+    if not is_one_of(kind, ACTION_TYPES):
         raise InvalidInputError(
             f"{where}: action_type={kind!r} must be one of {', '.join(ACTION_TYPES)}."
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import (
     BarsNotFoundError,
     InvalidInputError,
@@ -73,7 +74,7 @@ def check_adjust(adjust: object) -> None:
     InvalidInputError
         If they cannot.
     """
-    if adjust not in (None, "split", "all"):
+    if not is_one_of(adjust, (None, "split", "all")):
         raise InvalidInputError(f"adjust={adjust!r} must be None, 'split' or 'all'.")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import CalendarRangeError, InvalidInputError
 from mismartera_analytics.market_data import audit_tables
 from mismartera_analytics.market_data.audit_checks import (
@@ -177,11 +178,11 @@ def audit_bars(
 
 
 def _check(hours: str, expect_from: str, aligned: str, start: object, tz: str | None) -> None:
-    if hours not in ("regular", "extended"):
+    if not is_one_of(hours, ("regular", "extended")):
         raise InvalidInputError(f"hours={hours!r} must be 'regular' or 'extended'.")
-    if expect_from not in ("first_bar", "start"):
+    if not is_one_of(expect_from, ("first_bar", "start")):
         raise InvalidInputError(f"expect_from={expect_from!r} must be 'first_bar' or 'start'.")
-    if aligned not in ("session", "clock"):
+    if not is_one_of(aligned, ("session", "clock")):
         raise InvalidInputError(f"aligned={aligned!r} must be 'session' or 'clock'.")
     if expect_from == "start" and start is None:
         raise InvalidInputError("expect_from='start' needs start=; say from when on.")

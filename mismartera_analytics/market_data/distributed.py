@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, MissingDependencyError
 from mismartera_analytics.market_data.adjusted_reading import (
     KnownActions,
@@ -107,7 +108,7 @@ def dask_frame(
     InvalidInputError
         If `partitions` is neither.
     """
-    if partitions not in ("symbol", "period"):
+    if not is_one_of(partitions, ("symbol", "period")):
         raise InvalidInputError(f"partitions={partitions!r} must be 'symbol' or 'period'.")
     try:
         import dask

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.calendars.lookup import trading_calendar
 from mismartera_analytics.errors import (
     InvalidBarsError,
@@ -147,11 +148,11 @@ def ingest_bars(
     >>> ma.bars("NEW", "1d")["timestamp"][0].isoformat()
     '2013-02-28T14:30:00+00:00'
     """
-    if on_bad not in ("raise", "quarantine"):
+    if not is_one_of(on_bad, ("raise", "quarantine")):
         raise InvalidInputError(f"on_bad={on_bad!r} must be 'raise' or 'quarantine'.")
-    if aligned not in ("session", "clock"):
+    if not is_one_of(aligned, ("session", "clock")):
         raise InvalidInputError(f"aligned={aligned!r} must be 'session' or 'clock'.")
-    if decimal not in (".", ","):
+    if not is_one_of(decimal, (".", ",")):
         raise InvalidInputError(f"decimal={decimal!r} must be '.' or ','.")
     if symbol is not None:
         check_symbols(symbol, argument="symbol")

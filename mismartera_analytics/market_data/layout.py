@@ -11,6 +11,7 @@ import numpy as np
 
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.frames.given import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def check_symbols(symbols: str | Iterable[str], *, argument: str = "symbols") ->
     >>> check_symbols(["MSFT", "AAPL", "MSFT"])
     ['AAPL', 'MSFT']
     """
-    given = [symbols] if isinstance(symbols, str) else list(symbols)
+    given = listed(symbols, argument=argument, what="a symbol or a list of symbols")
     for symbol in given:
         if not is_symbol(symbol):
             raise InvalidInputError(f"{argument}={symbol!r} is not a symbol: {SYMBOL_RULE}.")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import (
     InvalidBarsError,
     InvalidInputError,
@@ -73,9 +74,11 @@ def source_columns(names: list[str], given: Mapping[str, str] | None) -> dict[st
     >>> source_columns(["Date", "Open", "High", "Low", "Close", "Adj Close", "Volume"], None)["close"]
     'Close'
     """
+    if not (given is None or isinstance(given, Mapping)):
+        raise InvalidInputError(f"columns={given!r} must map names of bars to the source's.")
     found = dict(given or {})
     for ours, theirs in found.items():
-        if ours not in ALIASES:
+        if not is_one_of(ours, ALIASES):
             raise UnknownNameError(
                 f"columns={ours!r} is no column of bars{suggestion(ours, ALIASES)} "
                 f"Bars have {', '.join(ALIASES)}."

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, suggestion
 from mismartera_analytics.market_data import cuts, reading, validation
 from mismartera_analytics.market_data.bar_arrays import BarArrays, bar_arrays
@@ -104,7 +105,7 @@ def resample_bars(
         ("hours", hours, ("regular", "extended")),
         ("off_session", off_session, ("drop", "raise")),
     ):
-        if value not in allowed:
+        if not is_one_of(value, allowed):
             hint = suggestion(str(value), allowed) or "."
             raise InvalidInputError(f"{name}={value!r} must be one of {', '.join(allowed)}{hint}")
     arrays = bar_arrays(frame)

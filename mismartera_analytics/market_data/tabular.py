@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from pathlib import Path
 
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.frames.given import check_table
+from mismartera_analytics.given_files import MAX_MB, read_given
 
 __all__ = ["table_given"]
 
@@ -35,20 +40,35 @@ def table_given(source: pd.DataFrame | str | Path, *, what: str) -> pd.DataFrame
         If it is no CSV file, or `source` is neither.
     """
     if isinstance(source, pd.DataFrame):
+        check_table(source, argument=what)
         return source
     if not isinstance(source, (str, Path)):
         raise InvalidInputError(
             f"{what} are given as {type(source).__name__}; pass a DataFrame or a CSV file's path."
         )
+    text = io.BytesIO(_unpacked(Path(source)))
     try:
         table = pd.read_csv(
-            source, dtype="str", keep_default_na=False, na_values=[""], skipinitialspace=True,
+            text, dtype="str", keep_default_na=False, na_values=[""], skipinitialspace=True,
             encoding="utf-8-sig",
         )  # fmt: skip
-    except (OSError, EOFError) as error:
-        raise StorageError(
-            f"{source} cannot be read: {getattr(error, 'strerror', None) or error}."
-        ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{source} is no CSV file of {what}: {error}.") from None
-    return table.rename(columns=lambda name: str(name).strip().lower())
+    table = table.rename(columns=lambda name: str(name).strip().lower())
+    check_table(table, argument=str(source))
+    return table
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return what a file holds, of a ``.gz`` what is packed in it, up to a bound."""
+    raw = read_given(path, argument="source")
+    if not path.name.lower().endswith(".gz"):
+        return raw
+    try:
+        with gzip.open(io.BytesIO(raw)) as file:
+            text = file.read(MAX_MB * 1_000_000 + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise StorageError(f"{path} cannot be read: {error}.") from None
+    if len(text) > MAX_MB * 1_000_000:
+        raise InvalidInputError(f"{path} unpacks to more than {MAX_MB} million bytes.")
+    return text

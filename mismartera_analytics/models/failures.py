@@ -14,6 +14,7 @@ from mismartera_analytics.errors import (
     DatabaseBusyError,
     DatabaseNotReadyError,
     DatabaseUnreachableError,
+    InvalidInputError,
     MismarteraError,
     NotAllowedError,
     OutcomeUnknownError,
@@ -74,6 +75,10 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
     ),
 )
 _HASH = re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{20,}")
+_NO_VALUE = re.compile(
+    r"Error binding parameter|cannot adapt type|out of range|cannot contain NUL|invalid byte sequence"
+    r"|signaling NaN"
+)
 _SQLITE_UNREACHABLE = re.compile(r"unable to open database file|file is not a database")
 _RESTARTING = re.compile(
     r"the database system is (?:starting up|shutting down|not yet accepting|not accepting|in recovery)"
@@ -140,6 +145,10 @@ def translate(context: ExceptionContext) -> None:
                 f"was written is not known; read what it should have written before writing it again."
             ) from failure
         raise _lost(where, said) from failure
+    if _is_no_value(failure, message):
+        raise InvalidInputError(
+            f"{where} can neither hold nor look for a value given: {_said(failure)}."
+        ) from failure
     found = _meaning(message, where, _said(failure))
     if found is not None:
         raise found from failure
@@ -219,6 +228,13 @@ def _hide_hashes(failure: BaseException) -> None:
         failure.args = tuple(
             _HASH.sub("***", part) if isinstance(part, str) else part for part in failure.args
         )
+
+
+def _is_no_value(failure: BaseException, message: str) -> bool:
+    """Whether a parameter is what no column holds: NUL, half a character, a number too large."""
+    if isinstance(failure, UnicodeEncodeError | OverflowError):
+        return True
+    return _NO_VALUE.search(message) is not None
 
 
 def _missing(message: str, where: str, said: str) -> DatabaseNotReadyError | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mismartera_analytics import config
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.auth import current_user
 from mismartera_analytics.errors import (
     InvalidInputError,
@@ -109,7 +110,7 @@ def run_notebook(
     StorageError
         If a file cannot be read or written.
     """
-    if to not in FORMS:
+    if not is_one_of(to, FORMS):
         hint = suggestion(str(to), FORMS) or "."
         raise InvalidInputError(f"to={to!r} is unknown{hint} Allowed: {', '.join(FORMS)}.")
     _check_installed()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance.observations import annualisation, unclear_year
 
@@ -94,7 +95,7 @@ def turnover(
     """
     _require(equity, _EQUITY, "equity")
     _require(fills, _FILLS, "fills")
-    if counted not in ("half", "lesser"):
+    if not is_one_of(counted, ("half", "lesser")):
         raise InvalidInputError(f"counted={counted!r} must be 'half' or 'lesser'.")
     values = equity.dropna(subset=["equity"]).groupby("session")["equity"].last()
     if not len(values) or not values.mean() > 0.0:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance import metrics
 from mismartera_analytics.performance.observations import (
@@ -200,7 +201,7 @@ def alpha(
     >>> round(alpha([0.03, 0.0, 0.04], [0.01, -0.005, 0.015], periods_per_year=10), 12)
     0.1
     """
-    if year not in ("summed", "compounded"):
+    if not is_one_of(year, ("summed", "compounded")):
         raise InvalidInputError(f"year={year!r} must be 'summed' or 'compounded'.")
     pair = paired(returns, benchmark)
     periods = pair.periods(periods_per_year)
@@ -366,7 +367,7 @@ def down_capture(
 def _capture(
     pair: Pair, chosen: npt.NDArray[np.bool_], average: Average, periods_per_year: float | None
 ) -> float:
-    if average not in ("geometric", "arithmetic"):
+    if not is_one_of(average, ("geometric", "arithmetic")):
         raise InvalidInputError(f"average={average!r} must be 'geometric' or 'arithmetic'.")
     if not chosen.any():
         return np.nan

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.performance.distribution import Estimator
 
@@ -71,7 +72,7 @@ def conventions_of(name: str) -> Conventions:
     >>> conventions_of("quantstats").periods_per_year
     252.0
     """
-    if name not in CONVENTIONS:
+    if not is_one_of(name, CONVENTIONS):
         raise InvalidInputError(
             f"conventions={name!r} is unknown{suggestion(str(name), CONVENTIONS) or '.'} "
             f"Allowed: {', '.join(CONVENTIONS)}."

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance.observations import (
     ROUNDING,
@@ -44,7 +45,7 @@ def _each(returns: Any, measure: Any) -> Any:
 def _check_tail(level: float, estimator: str) -> None:
     if not 0.0 < level < 1.0:
         raise InvalidInputError(f"level={level!r} must lie between 0 and 1, such as 0.05.")
-    if estimator not in ("historical", "normal"):
+    if not is_one_of(estimator, ("historical", "normal")):
         raise InvalidInputError(f"estimator={estimator!r} must be 'historical' or 'normal'.")
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.performance import bootstrap, distribution, metrics
 from mismartera_analytics.performance.conventions import conventions_of
@@ -137,7 +138,7 @@ def _bound(measure: _Measure, periods: float, rate: float) -> Callable[[Floats],
 def _chosen(names: Iterable[str]) -> list[str]:
     chosen = [names] if isinstance(names, str) else list(names)
     for name in chosen:
-        if name not in MEASURES:
+        if not is_one_of(name, MEASURES):
             raise InvalidInputError(
                 f"names has {name!r}, which has no interval{suggestion(str(name), MEASURES) or '.'} "
                 f"Allowed: {', '.join(MEASURES)}."

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mismartera_analytics.arguments import is_number
+from mismartera_analytics.arguments import is_number, is_one_of
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.performance.observations import (
     ROUNDING,
@@ -287,6 +287,8 @@ def deflated_sharpe_ratio(
     True
     """
     data = observations(returns)
+    if not is_number(trials):
+        raise InvalidInputError(f"trials={trials!r} must be a number of at least 1.")
     if trials != 1:
         _check_variance(variance)
         variance = _per_observation(variance, per, periods_per_year, data, "variance", power=2)
@@ -369,7 +371,7 @@ def _per_observation(
         raise InvalidInputError(f"{argument}={value!r} must be a finite number.")
     if per is None and value == 0.0:
         return value
-    if per not in ("observation", "year"):
+    if not is_one_of(per, ("observation", "year")):
         raise InvalidInputError(
             f"per={per!r} must say what {argument}={value!r} is of: 'observation', or 'year' if it "
             f"is annualised."

@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
 from mismartera_analytics.ledger.daily import MAX_PRICE_AGE
 from mismartera_analytics.ledger.events import check_method, days
@@ -98,7 +99,7 @@ def explain(
       The item is all of it.
     """
     explainers = _explainers()
-    if frame not in explainers:
+    if not is_one_of(frame, explainers):
         hint = suggestion(str(frame), explainers) or "."
         raise InvalidInputError(f"frame={frame!r} is not one of {', '.join(explainers)}{hint}")
     explainer = explainers[frame]

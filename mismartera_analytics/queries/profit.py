@@ -8,7 +8,9 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import is_one_of, whole
 from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.frames.given import listed
 from mismartera_analytics.ledger.daily import MAX_PRICE_AGE, Ledger, daily_ledger, without_cash
 from mismartera_analytics.ledger.events import check_method
 from mismartera_analytics.ledger.lots import Method, match_lots
@@ -91,7 +93,7 @@ def round_trips(
         clock.zone(tz)
     check_method(method)
     bounds = instant_bounds(start, end)
-    if side not in (None, *frames.SIDES):
+    if not is_one_of(side, (None, *frames.SIDES)):
         raise InvalidInputError(f"side={side!r} is not one of {', '.join(frames.SIDES)}.")
     with reading(db_session) as own:
         scope = scope_of(own, user=user, account=account, broker=broker)
@@ -170,11 +172,10 @@ def pnl(
     """
     check_frequency(freq)
     check_method(method)
-    keys = {by} if isinstance(by, str) else set(by) if isinstance(by, Iterable) else set()
+    keys = {str(key) for key in listed(by, argument="by")}
     if keys not in ({"account"}, {"account", "symbol"}):
         raise InvalidInputError(f"by={by!r} is not 'account' or ['account', 'symbol'].")
-    if max_price_age < 0:
-        raise InvalidInputError(f"max_price_age={max_price_age} must not be negative.")
+    whole(max_price_age, "max_price_age")
     first = None if start is None else clock.parse_label(start, argument="start")
     last = None if end is None else clock.parse_label(end, argument="end")
     with reading(db_session) as own:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
 from mismartera_analytics.ledger.events import check_method
 from mismartera_analytics.ledger.lots import Method
@@ -272,7 +273,7 @@ def positions(
     """
     _check_zone(tz)
     check_method(method)
-    if side not in (None, "LONG", "SHORT"):
+    if not is_one_of(side, (None, "LONG", "SHORT")):
         raise InvalidInputError(f"side={side!r} is not one of LONG, SHORT.")
     with reading(db_session) as own:
         scope = scope_of(own, user=user, account=account, broker=broker)

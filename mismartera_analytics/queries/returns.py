@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import is_one_of, whole
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.ledger.contributions import (
     Linking,
@@ -206,14 +207,13 @@ def contributions(
 
 
 def _check_by(by: str) -> None:
-    if by not in ("account", "total"):
+    if not is_one_of(by, ("account", "total")):
         hint = suggestion(str(by), ("account", "total")) or "."
         raise InvalidInputError(f"by={by!r} is not one of account, total{hint}")
 
 
 def _labels(start: Any, end: Any, max_price_age: int) -> tuple[dt.date | None, dt.date | None]:
-    if max_price_age < 0:
-        raise InvalidInputError(f"max_price_age={max_price_age} must not be negative.")
+    whole(max_price_age, "max_price_age")
     first = None if start is None else clock.parse_label(start, argument="start")
     last = None if end is None else clock.parse_label(end, argument="end")
     return first, last

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement
 
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.frames.given import listed
 
 __all__ = ["among", "instant_bounds", "names_of", "within"]
 
@@ -27,7 +28,7 @@ def names_of(values: str | Iterable[str] | None, *, argument: str) -> list[str] 
     """
     if values is None:
         return None
-    names = [values] if isinstance(values, str) else list(values)
+    names = listed(values, argument=argument)
     for name in names:
         if not isinstance(name, str) or not name.strip():
             raise InvalidInputError(f"{argument} holds {name!r}; each must be text.")

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import auth
-from mismartera_analytics.arguments import is_whole
+from mismartera_analytics.arguments import is_one_of, is_whole
 from mismartera_analytics.errors import (
     DuplicateError,
     InvalidInputError,
@@ -174,7 +174,7 @@ def _check_texts(broker: str, account_number: str | None, account_type: str | No
             raise InvalidInputError(
                 f"{name}={value!r} must be printable and have at most {LENGTHS[name]} characters."
             )
-    if account_type not in (None, "cash", "margin"):
+    if not is_one_of(account_type, (None, "cash", "margin")):
         raise InvalidInputError(f"account_type={account_type!r} is not one of cash, margin.")
 
 

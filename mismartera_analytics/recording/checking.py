@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidOrderError, NaiveDatetimeError
+from mismartera_analytics.frames.given import check_table, is_missing, text_cells
 
 __all__ = [
     "DATE_ONLY",
@@ -45,8 +46,7 @@ def require(frame: pd.DataFrame, names: Sequence[str], *, argument: str) -> None
     InvalidOrderError
         Naming those missing.
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise InvalidOrderError(f"{argument} is a {type(frame).__name__}, not a DataFrame.")
+    check_table(frame, argument=argument, error=InvalidOrderError)
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise InvalidOrderError(
@@ -96,10 +96,32 @@ def numbers(frame: pd.DataFrame, name: str, *, argument: str) -> NDArray[np.floa
     """
     if name not in frame.columns:
         return np.full(len(frame), np.nan)
-    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    values = _float64(frame[name])
     unreadable = np.isnan(values) & frame[name].notna().to_numpy()
     refuse(unreadable | np.isinf(values), frame.index, f"{argument}: {name} is not a finite number")
     return values
+
+
+def _float64(column: pd.Series) -> NDArray[np.float64]:
+    """Return a column's numbers, NaN where there is none: times and complex numbers are none."""
+    if column.dtype.kind in "cmM" or isinstance(column.dtype, pd.PeriodDtype):
+        return np.full(len(column), np.nan)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    try:
+        numeric = pd.to_numeric(column, errors="coerce")
+    except (OverflowError, TypeError):  # a whole number beyond all floats, a list
+        numeric = pd.to_numeric(column.map(_number_or_none), errors="coerce")
+    if numeric.dtype.kind == "c":
+        return np.full(len(column), np.nan)
+    return numeric.to_numpy(np.float64, na_value=np.nan)
+
+
+def _number_or_none(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
 
 
 def texts(frame: pd.DataFrame, name: str, *, argument: str, length: int) -> pd.Series:
@@ -108,11 +130,11 @@ def texts(frame: pd.DataFrame, name: str, *, argument: str, length: int) -> pd.S
     Raises
     ------
     InvalidOrderError
-        If a text has over `length` characters or blanks at its ends.
+        If a text has over `length` characters or blanks at its ends, or a cell is no text.
     """
     if name not in frame.columns:
         return pd.Series(pd.NA, index=frame.index, dtype="str")
-    values = frame[name].astype("str")
+    values = text_cells(frame[name], argument=f"{argument}: {name}", error=InvalidOrderError)
     values = values.mask(values == "")
     refuse((values.str.len() > length).to_numpy(np.bool_, na_value=False), frame.index,
            f"{argument}: {name} has over {length} characters")  # fmt: skip
@@ -139,9 +161,7 @@ def checked_times(frame: pd.DataFrame, name: str, *, argument: str) -> pd.Series
     if not isinstance(values.dtype, pd.DatetimeTZDtype):
         values = values.astype(object).map(_read_text)
         kinds = values.map(lambda value: getattr(value, "tzinfo", value) is not None)
-        is_time = values.map(
-            lambda value: value is None or hasattr(value, "tzinfo") or pd.isna(value)
-        )
+        is_time = values.map(lambda value: hasattr(value, "tzinfo") or is_missing(value))
         refuse(~is_time, frame.index, f"{argument}: {name} is not a datetime with a time zone")
         naive = (~kinds & values.notna()).to_numpy(np.bool_)
         if naive.any():

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import frames
 from mismartera_analytics.errors import DuplicateError, InvalidOrderError
+from mismartera_analytics.frames.given import check_table, text_cells
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
 from mismartera_analytics.models import AccountInfo, Instrument, Order
 from mismartera_analytics.models.reading import read_frame
@@ -120,6 +121,9 @@ def record_orders(
     >>> ma.record_orders(bought, account=1)
     Recorded(orders=0, fills=0, updated=0, unchanged=1)
     """
+    require(orders, ("symbol", "side", "quantity", "placed_at"), argument="orders")
+    if fills is not None:
+        check_table(fills, argument="fills", error=InvalidOrderError)
     executed = None if fills is None or not len(fills) else _checked_fills(fills, orders)
     checked = _checked_orders(orders, executed)
     with writing(db_session) as own:
@@ -227,8 +231,13 @@ def _checked_fills(fills: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
         )
     index = fills.index
     key = next((name for name in keys if fills[name].notna().all()), keys[-1])
-    rows = pd.Series(np.arange(len(orders)), index=pd.Index(orders[key]))
-    place = fills[key].map(rows.loc[~rows.index.duplicated()]).reset_index(drop=True)
+    named, of_fills = (
+        text_cells(frame[key], argument=f"{what}: {key}", error=InvalidOrderError)
+        for what, frame in (("orders", orders), ("fills", fills))
+    )
+    rows = pd.Series(np.arange(len(orders)), index=pd.Index(named))
+    rows = rows.loc[~rows.index.duplicated() & rows.index.notna()]
+    place = of_fills.map(rows).reset_index(drop=True)
     refuse(place.isna(), index, f"fills whose {key} is none of the orders'")
     table = pd.DataFrame({"place": place.astype("int64")})
     for name in ("quantity", "price", "commission"):

@@ -99,7 +99,7 @@ def scope_of(
     known = _known_accounts(db_session, owner, named=account if broker is None else None)
     if broker is not None:
         brokers: set[str] = {row[2] for row in known}
-        if broker not in brokers:
+        if not isinstance(broker, str) or broker not in brokers:
             hint = suggestion(broker, brokers) or "."
             raise UnknownNameError(f"broker={broker!r} is not known{hint}")
         known = [row for row in known if row[2] == broker]
@@ -169,7 +169,9 @@ def _owner(db_session: Session, user: UserLike | None) -> int | None:
     if user is None:
         return own.user_id if own else None
     if own is not None:
-        if user == own.username or getattr(user, "id", user) == own.user_id:
+        if isinstance(user, str | Integral | User) and (
+            user == own.username or getattr(user, "id", user) == own.user_id
+        ):
             return own.user_id
         raise NotAllowedError(f"user {own.username!r} may see only their own rows.")
     return find_user(db_session, user).id

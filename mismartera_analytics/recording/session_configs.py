@@ -218,8 +218,10 @@ def load_session_config(name: str, *, db_session: Session | None = None) -> dict
     UnknownNameError
         If there is none; the nearest name is suggested.
     InvalidInputError
-        If what is stored is not valid.
+        If the name is no text, or what is stored is not valid.
     """
+    if not isinstance(name, str):
+        raise InvalidInputError(f"name={name!r} must be text.")
     if db_session is None:
         with read_session() as own:
             return load_session_config(name, db_session=own)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from mismartera_analytics import auth, clock, config, frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.files import write_file
 from mismartera_analytics.market_data.progress import progress_bar
@@ -150,7 +151,7 @@ def report(
     first, last = _period(start, end)
     requests = requests_of(accounts, runs, user=user)
     _check_benchmark(benchmark)
-    if unchanged not in ("write", "skip"):
+    if not is_one_of(unchanged, ("write", "skip")):
         raise InvalidInputError(f"unchanged={unchanged!r} is neither 'write' nor 'skip'.")
     folder = config.settings().reports if out is None else Path(out).expanduser().absolute()
     require_writable(folder, argument="out")
@@ -176,7 +177,7 @@ def _formats(formats: str | Iterable[str]) -> tuple[Format, ...]:
     named = formats.split(",") if isinstance(formats, str) else list(formats)
     asked = [str(name).strip().lower() for name in named]
     for name in asked:
-        if name not in FORMATS:
+        if not is_one_of(name, FORMATS):
             hint = suggestion(name, FORMATS) or "."
             raise InvalidInputError(f"formats={name!r} is unknown{hint} Allowed: html, pdf.")
     if not asked:

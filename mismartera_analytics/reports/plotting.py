@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.performance import distribution, rolling, tables
 from mismartera_analytics.performance.returns import Returns
@@ -75,7 +76,7 @@ def plot(
     >>> len(ma.plot(1, "underwater", theme="dark").axes)
     1
     """
-    if kind not in _DRAWN:
+    if not is_one_of(kind, _DRAWN):
         raise InvalidInputError(
             f"kind={kind!r} is unknown{suggestion(str(kind), _DRAWN) or '.'} "
             f"Allowed: {', '.join(_DRAWN)}."

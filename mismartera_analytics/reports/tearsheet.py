@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mismartera_analytics import config
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.files import write_files
 from mismartera_analytics.reports import comparison, single
@@ -221,7 +222,7 @@ def _target(path: str | Path) -> Path:
 
 
 def _check_paper(paper: str) -> None:
-    if paper not in ("A4", "Letter"):
+    if not is_one_of(paper, ("A4", "Letter")):
         raise InvalidInputError(
             f"paper={paper!r} is unknown{suggestion(str(paper), ('A4', 'Letter')) or '.'} "
             f"Allowed: A4, Letter."

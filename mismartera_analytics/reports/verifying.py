@@ -21,6 +21,7 @@ from mismartera_analytics.errors import (
     StorageError,
     UnknownNameError,
 )
+from mismartera_analytics.given_files import check_path
 from mismartera_analytics.reports.comparing import (
     Difference,
     bar_differences,
@@ -120,6 +121,9 @@ def verify_report(path: str | os.PathLike[str]) -> ReportCheck:
     """
     from mismartera_analytics.recording.report_log import find_report
 
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidInputError(f"path={path!r} must be the path of a report.")
+    check_path(Path(path))
     file = Path(path).expanduser().absolute()
     digest = hash_of(file)
     logged = find_report(path=str(file), file_hash=digest)

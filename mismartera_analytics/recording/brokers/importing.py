@@ -9,6 +9,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, suggestion
 from mismartera_analytics.models import AccountInfo
 from mismartera_analytics.models.retrying import repeated
@@ -117,10 +118,12 @@ def import_orders(
 def _check_arguments(
     broker: str | None, mapping: Mapping[str, str] | None, tz: str | None, unsupported: str
 ) -> None:
-    if unsupported not in ("skip", "refuse"):
+    if not is_one_of(unsupported, ("skip", "refuse")):
         raise InvalidInputError(f"unsupported={unsupported!r} is not one of skip, refuse.")
     if tz is not None:
         clock.zone(tz)
+    if broker is not None and not isinstance(broker, str):
+        raise InvalidInputError(f"broker={broker!r} must be the name of a broker.")
     if mapping is not None:
         from mismartera_analytics.recording.brokers.mapped import check_mapping
 

@@ -1,0 +1,131 @@
+"""Frames that a caller gives: what no rule about rows can be asked of is refused first."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mismartera_analytics.errors import InvalidInputError, MismarteraError
+
+__all__ = ["check_table", "is_missing", "listed", "text_cells"]
+
+
+_PRINTED = (int, float, np.generic, dt.date, dt.timedelta)
+"""What is written as it prints, beside classes that say how."""
+
+
+def check_table(
+    frame: Any, *, argument: str, error: type[MismarteraError] = InvalidInputError
+) -> None:
+    """Refuse what is no DataFrame with one level of columns, each named once.
+
+    Parameters
+    ----------
+    frame
+        What was given.
+    argument
+        Name of the caller's argument, or what the rows are.
+    error
+        Class of the error.
+
+    Raises
+    ------
+    MismarteraError
+        Of the class `error`.
+
+    Examples
+    --------
+    >>> check_table(pd.DataFrame([[1, 2]], columns=["a", "a"]), argument="orders")
+    Traceback (most recent call last):
+    mismartera_analytics.errors.InvalidInputError: orders has several columns named 'a'; name each once.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise error(f"{argument} is a {type(frame).__name__}, not a DataFrame.")
+    if frame.columns.nlevels > 1:
+        raise error(f"{argument} has columns of {frame.columns.nlevels} levels; give one.")
+    seen: set[str] = set()
+    for name in frame.columns:
+        if isinstance(name, str) and name in seen:
+            raise error(f"{argument} has several columns named {name!r}; name each once.")
+        seen.add(name if isinstance(name, str) else "")
+
+
+def listed(values: Any, *, argument: str, what: str = "a list of names") -> list[Any]:
+    """Return what a caller gave as a list: a text alone, or the members of a collection.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be gone through.
+
+    Examples
+    --------
+    >>> listed("AAPL", argument="symbols"), listed(("a", "b"), argument="symbols")
+    (['AAPL'], ['a', 'b'])
+    """
+    if isinstance(values, str):
+        return [values]
+    is_scalar_array = isinstance(values, np.ndarray) and values.ndim == 0
+    if not isinstance(values, Iterable) or is_scalar_array or isinstance(values, bytes | bytearray):
+        raise InvalidInputError(f"{argument}={values!r} must be {what}.")
+    return list(values)
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a cell holds nothing: None, NaN of any kind, NaT.
+
+    Examples
+    --------
+    >>> is_missing(None), is_missing(decimal.Decimal("sNaN")), is_missing([None]), is_missing("")
+    (True, True, False, False)
+    """
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()
+    if value is None or value is pd.NA or value is pd.NaT:
+        return True
+    return isinstance(value, float | np.floating | np.datetime64 | np.timedelta64) and bool(
+        value != value
+    )
+
+
+def text_cells(
+    column: pd.Series, *, argument: str, error: type[MismarteraError] = InvalidInputError
+) -> pd.Series:
+    """Return a column as text, missing where it holds nothing; numbers and times as they are written.
+
+    Raises
+    ------
+    MismarteraError
+        Of the class `error`: if a cell holds half a character or NUL, which no database takes, or a
+        collection.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return column.astype("str")
+    made: list[str | None] = []
+    for row, value in zip(column.index, column, strict=True):
+        if is_missing(value):
+            made.append(None)
+            continue
+        text = value if isinstance(value, str) else str(value)
+        is_plain = "__str__" in vars(type(value)) or isinstance(value, _PRINTED)
+        if not isinstance(value, str) and (isinstance(value, Iterable) or not is_plain):
+            raise error(f"{argument} is a {type(value).__name__}, not text (row {row}).")
+        if "\0" in text or not _is_whole(text):
+            raise error(f"{argument} holds NUL or half a character (row {row}).")
+        made.append(text)
+    return pd.Series(made, index=column.index, dtype="str", name=column.name)
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
