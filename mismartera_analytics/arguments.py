@@ -51,7 +51,7 @@ def is_number(value: Any) -> bool:
 
 def is_whole(value: Any) -> bool:
     """Tell whether a value is one whole number; truths are none, and neither is 2.0."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool | np.timedelta64)
 
 
 def whole(value: Any, argument: str, *, least: int = 0, most: int | None = None) -> int:

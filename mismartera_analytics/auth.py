@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
@@ -15,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import defer
 
 from mismartera_analytics import config
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.errors import (
     DuplicateError,
     InvalidInputError,
@@ -380,6 +380,6 @@ def _lookup(db_session: Session, user: str | int | User) -> User | None:
     if isinstance(user, str):
         return db_session.scalar(select(User).where(User.username == user).options(NO_HASH))
     number = user.id if isinstance(user, User) else user
-    if not isinstance(number, Integral) or isinstance(number, bool):
+    if not is_whole(number):
         raise InvalidInputError(f"user={user!r} is not a user name, an id or a User.")
     return db_session.get(User, int(number), options=[NO_HASH])

@@ -153,7 +153,9 @@ class Settings(BaseSettings):
     @field_validator("strategy_packages", mode="before")
     @classmethod
     def _dotted_names(cls, listed: Any) -> Any:
-        several = listed.split(",") if isinstance(listed, str) else list(listed)
+        if not isinstance(listed, str | list | tuple):
+            raise ValueError("expected dotted names with commas between them, or a list of them")
+        several = listed.split(",") if isinstance(listed, str) else listed
         names = [name.strip() if isinstance(name, str) else name for name in several]
         for name in names:
             if not isinstance(name, str) or (name and not _DOTTED.match(name)):

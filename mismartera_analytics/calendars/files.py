@@ -19,6 +19,7 @@ from mismartera_analytics.arguments import whole
 from mismartera_analytics.calendars import names
 from mismartera_analytics.errors import InvalidInputError, StorageError
 from mismartera_analytics.files import write_file
+from mismartera_analytics.frames.outgoing import plain_text, spreadsheet_text
 from mismartera_analytics.given_files import read_given
 from mismartera_analytics.json_texts import parse_json
 from mismartera_analytics.models.database import read_session, session_scope
@@ -199,7 +200,13 @@ def _as_text(rows: list[dict[str, Any]], suffix: str) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "is_closed": int(bool(row["is_closed"]))} for row in rows)
+    writer.writerows(
+        row | {
+            "is_closed": int(bool(row["is_closed"])),
+            "holiday_name": spreadsheet_text(str(row["holiday_name"] or "")),
+        }
+        for row in rows
+    )  # fmt: skip
     return text.getvalue()
 
 
@@ -315,7 +322,7 @@ def _text_lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
             if len(cells) != len(header):
                 yield place, {"date": f"{len(cells)} cells instead of {len(header)}"}
             else:
-                yield place, dict(zip(header, cells, strict=True))
+                yield place, dict(zip(header, map(plain_text, cells), strict=True))
 
 
 def _table(reader: Any, years: list[int]) -> Iterator[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.frames.given import listed
 
 __all__ = ["PHASES", "Phase", "TradingSession", "parse_phases"]
 
@@ -43,7 +44,7 @@ def parse_phases(value: str | Sequence[str], *, argument: str = "phase") -> froz
     >>> sorted(parse_phases("all"))
     ['post_market', 'pre_market', 'regular']
     """
-    given = [value] if isinstance(value, str) else list(value)
+    given = listed(value, argument="phase")
     wanted: set[Phase] = set()
     for name in given:
         if name == "all":

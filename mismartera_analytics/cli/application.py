@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mismartera_analytics.cli.output import say
 from mismartera_analytics.errors import (
     CalendarRangeError,
     ConfigurationError,
@@ -33,7 +34,7 @@ class SentenceGroup(TyperGroup):
         except (MismarteraError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            typer.echo(f"mismartera: {error}", err=True)
+            say(f"mismartera: {error}", err=True)
             raise typer.Exit(2 if isinstance(error, _WRONG_CALL) else 1) from None
 
 
@@ -51,7 +52,7 @@ def _version(value: bool | None) -> None:  # noqa: FBT001 - typer calls it with 
     if value:
         from mismartera_analytics import __version__
 
-        typer.echo(f"mismartera {__version__}")
+        say(f"mismartera {__version__}")
         raise typer.Exit
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, form_of, show
+from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, form_of, say, show
 
 __all__ = ["app", "register"]
 
@@ -107,7 +107,7 @@ def rerun(run: Run, user: User = None) -> None:
     """Run a saved backtest again; exit with 1 unless the result is the same to the last bit."""
     from mismartera_analytics.backtesting.rerunning import rerun as run_again
 
-    typer.echo(f"{run_again(_run(run), user=user)!r}: the same to the last bit.")
+    say(f"{run_again(_run(run), user=user)!r}: the same to the last bit.")
 
 
 def trials(

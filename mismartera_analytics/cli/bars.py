@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from mismartera_analytics.cli import output
-from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most
+from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, say
 from mismartera_analytics.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -93,11 +93,9 @@ def _columns(pairs: list[str] | None) -> dict[str, str] | None:
 
 
 def _tell(summary: IngestSummary) -> None:
-    typer.echo(str(summary))
+    say(str(summary))
     if summary.quarantine is not None:
-        typer.echo(
-            f"{len(summary.bad):,} bad rows were put aside in {summary.quarantine}", err=True
-        )
+        say(f"{len(summary.bad):,} bad rows were put aside in {summary.quarantine}", err=True)
 
 
 @app.command("from-table")
@@ -129,7 +127,7 @@ def to_table(
     """Copy bars of the store into the database's table market_data."""
     from mismartera_analytics.market_data.table_bars import bars_to_table
 
-    typer.echo(f"{bars_to_table(symbols, interval, start, end):,} rows are new or changed")
+    say(f"{bars_to_table(symbols, interval, start, end):,} rows are new or changed")
 
 
 @app.command("import-actions")
@@ -141,7 +139,7 @@ def import_actions_(
     """Record splits, cash dividends and changes of symbol from a file; all of them or none."""
     from mismartera_analytics.market_data.action_files import import_actions
 
-    typer.echo(f"{import_actions(file):,} corporate actions are new or changed")
+    say(f"{import_actions(file):,} corporate actions are new or changed")
 
 
 @app.command("list")
@@ -165,9 +163,7 @@ def list_(
     frame = bar_inventory(store) if interval is None else store.coverage(interval)
     if frame.empty and form == "table":
         bars = "no bars" if interval is None else f"no {interval} bars"
-        typer.echo(
-            f"The bar store {store.uri} holds {bars}; 'mismartera bars ingest' brings some in."
-        )
+        say(f"The bar store {store.uri} holds {bars}; 'mismartera bars ingest' brings some in.")
         return
     if tz is not None:
         for name in ("first", "last"):
@@ -239,11 +235,11 @@ def audit(
     form = output.form_of(csv=csv, json=json, parquet=parquet)
     found = audit_bars(symbols or None, interval, exchange, start, end)
     if plot is not None:
-        typer.echo(save(found.plot, plot, argument="plot"), err=True)
+        say(save(found.plot, plot, argument="plot"), err=True)
     frame, spec = (found.gaps, GAPS) if gaps else (found.frame, AUDIT)
     title = f"Gaps of {interval} bars"
     if form == "table":
-        typer.echo(found.summary)
+        say(found.summary)
         if not gaps:
             faults = [name for name in frame.columns if name in _FAULTS]
             frame = frame[(frame[faults] > 0).any(axis="columns")]
@@ -264,12 +260,12 @@ def compact(
     store = BarStore()
     held = stored_intervals(store)
     if not held:
-        typer.echo(f"The bar store {store.uri} holds no bars.")
+        say(f"The bar store {store.uri} holds no bars.")
     for interval in intervals or held:
         before = store.version(interval)
         after = store.compact(interval)
         done = "nothing to do" if after == before else f"compacted in version {after}"
-        typer.echo(f"{interval}: {done}")
+        say(f"{interval}: {done}")
 
 
 @app.command()
@@ -290,9 +286,9 @@ def vacuum(
     store = BarStore()
     held = stored_intervals(store)
     if not held:
-        typer.echo(f"The bar store {store.uri} holds no bars.")
+        say(f"The bar store {store.uri} holds no bars.")
     for interval in intervals or held:
         gone = store.vacuum(interval, keep=dt.timedelta(days=days), dry_run=dry_run)
         done = "would be deleted" if dry_run else "deleted"
         size = gone["size"].sum() / 1e6
-        typer.echo(f"{interval}: {len(gone)} files of {size:.1f} MB {done}")
+        say(f"{interval}: {len(gone)} files of {size:.1f} MB {done}")

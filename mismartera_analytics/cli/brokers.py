@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, form_of, show
+from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, form_of, say, show
 from mismartera_analytics.errors import InvalidInputError
 
 __all__ = ["account_named", "register"]
@@ -71,7 +71,7 @@ def import_orders(
         tz=tz,
         unsupported="refuse" if whole else "skip",
     )
-    typer.echo(repr(done))
+    say(repr(done))
 
 
 def refresh_positions(
@@ -114,7 +114,7 @@ def reconcile(
     form = form_of(csv=csv, json=json, parquet=parquet)
     done = ma.reconcile(account_named(account), reported=files or None, cash=cash, at=at)
     if form == "table":
-        typer.echo(repr(done))
+        say(repr(done))
     else:
         show(done.breaks, BREAKS, title="Breaks", form=form, most=most)
     if not done.agrees:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mismartera_analytics.cli.output import say
+
 __all__ = ["app"]
 
 app = typer.Typer(help="Trading calendars: rules, files, comparisons.", no_args_is_help=True)
@@ -24,12 +26,12 @@ def sync(
     from mismartera_analytics.calendars.packaged import sync_calendars
 
     report = sync_calendars(names or None)
-    typer.echo(
+    say(
         f"rules {report.version}: {report.inserted} rows inserted, {report.updated} updated, "
         f"{report.deleted} deleted, {len(report.kept)} of your own kept"
     )
     for row in report.kept:
-        typer.echo(f"  kept {row}")
+        say(f"  kept {row}")
 
 
 @app.command("list")
@@ -39,14 +41,14 @@ def list_() -> None:
 
     frame = list_calendars()
     if frame.empty:
-        typer.echo("The tables hold no calendars; run 'mismartera calendar sync'.")
+        say("The tables hold no calendars; run 'mismartera calendar sync'.")
     for row in frame.fillna("").to_dict("records"):
         covers = (
             f"{row['covers_from']:%Y-%m-%d} to {row['covers_to']:%Y-%m-%d}"
             if row["covers_to"]
             else ""
         )
-        typer.echo(
+        say(
             f"{row['exchange_group']:<12} {row['asset_class']:<8} {row['timezone']:<31} {covers:<25} "
             f"{row['rules']:<11} {row['exchanges']}".rstrip()
         )
@@ -67,10 +69,10 @@ def compare(
     theirs = read_sessions(source)
     found = compare_sessions(trading_calendar(name), theirs)
     for row in found.to_dict("records"):
-        typer.echo(
+        say(
             f"{row['session']:%Y-%m-%d}  {row['what']:<17}  ours {row['ours']}  theirs {row['theirs']}"
         )
-    typer.echo(f"{len(theirs)} sessions compared, {len(found)} differences")
+    say(f"{len(theirs)} sessions compared, {len(found)} differences")
     if len(found):
         raise typer.Exit(1)
 
@@ -84,7 +86,7 @@ def import_(
     from mismartera_analytics.calendars.files import import_holidays
 
     report = import_holidays(file, exchange)
-    typer.echo(
+    say(
         f"{report.inserted} holidays inserted, {report.updated} updated, {report.unchanged} unchanged"
     )
 
@@ -98,7 +100,7 @@ def export_(
     """Write the holidays of one exchange or group to a file."""
     from mismartera_analytics.calendars.files import export_holidays
 
-    typer.echo(f"{export_holidays(file, exchange, year=year)} holidays written to {file}")
+    say(f"{export_holidays(file, exchange, year=year)} holidays written to {file}")
 
 
 @app.command()
@@ -109,7 +111,7 @@ def delete(
     """Delete the holidays of one year; packaged ones come back with the next sync."""
     from mismartera_analytics.calendars.files import delete_holidays
 
-    typer.echo(f"{delete_holidays(exchange, year)} holidays deleted")
+    say(f"{delete_holidays(exchange, year)} holidays deleted")
 
 
 @app.command()
@@ -123,4 +125,4 @@ def plot(
     from mismartera_analytics.cli.figure import save
 
     target = output or Path(f"{name.replace('/', '_')}_{year}.png")
-    typer.echo(save(lambda: trading_calendar(name).plot(year), target))
+    say(save(lambda: trading_calendar(name).plot(year), target))

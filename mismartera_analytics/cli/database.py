@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mismartera_analytics.cli.output import say
+
 __all__ = ["app"]
 
 app = typer.Typer(help="Create, upgrade, inspect and copy the database.", no_args_is_help=True)
@@ -34,7 +36,7 @@ def upgrade(
     state = migrate.status(database.engine)
     if state.adoptable:
         for sentence in migrate.adopt(database.engine, assume_tz=assume_tz).summary:
-            typer.echo(sentence)
+            say(sentence)
     migrate.upgrade(database.engine)
     roles = renew_grants()
     if roles:
@@ -48,13 +50,13 @@ def status() -> None:
     from mismartera_analytics.models import database, migrate
 
     state = migrate.status(database.engine)
-    typer.echo(f"database  {database.engine.url!r}")
-    typer.echo(f"revision  {state.current or 'none'}")
-    typer.echo(f"newest    {state.head}")
+    say(f"database  {database.engine.url!r}")
+    say(f"revision  {state.current or 'none'}")
+    say(f"newest    {state.head}")
     if state.pending:
-        typer.echo(f"pending   {', '.join(state.pending)}")
+        say(f"pending   {', '.join(state.pending)}")
     if state.advice:
-        typer.echo(f"It {state.advice}.")
+        say(f"It {state.advice}.")
 
 
 @app.command()
@@ -103,4 +105,4 @@ def _say(what: str) -> None:
     from mismartera_analytics.models import database, migrate
 
     engine = database.engine
-    typer.echo(f"{engine.url!r} is {what} at revision {migrate.status(engine).current}.")
+    say(f"{engine.url!r} is {what} at revision {migrate.status(engine).current}.")

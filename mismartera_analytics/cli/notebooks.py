@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mismartera_analytics.cli.output import say
+
 __all__ = ["app"]
 
 app = typer.Typer(help="Notebooks as reports.", no_args_is_help=True)
@@ -46,4 +48,4 @@ def run(
         out=out,
         code="hidden" if hide_code else "shown",
     )
-    typer.echo(str(written))
+    say(str(written))

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.frames.outgoing import for_terminal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mismartera_analytics.frames import FrameSpec
 
-__all__ = ["AsCsv", "AsJson", "AsParquet", "Form", "Most", "form_of", "show", "without_formulas"]
+__all__ = ["AsCsv", "AsJson", "AsParquet", "Form", "Most", "form_of", "say", "show"]
 
 Form = Literal["table", "csv", "json", "parquet"]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Write CSV instead of a table.")]
@@ -67,6 +68,8 @@ def show(
         If Parquet, which is no text, would go to a terminal.
     """
     if form == "csv":
+        from mismartera_analytics.frames.outgoing import without_formulas
+
         typer.echo(without_formulas(frame).to_csv(index=False), nl=False)
     elif form == "json":
         typer.echo(frame.to_json(orient="records", date_format="iso", date_unit="us"))
@@ -76,18 +79,9 @@ def show(
         _print(frame, spec or spec_of(frame), title=title, most=most, columns=columns)
 
 
-def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame whose texts no spreadsheet takes for formulas.
-
-    A text that begins with one of ``= + - @``, a tab or a line end gets an apostrophe in front;
-    numbers, times and everything in JSON and Parquet stay as they are.
-    """
-    texts = [name for name in frame.columns if _dtype(frame[name]) == "str"]
-    marked = {}
-    for name in texts:
-        values = frame[name].astype("str")
-        marked[name] = values.mask(values.str.match(r"[=+\-@\t\r\n]", na=False), "'" + values)
-    return frame.assign(**marked)
+def say(text: str, *, err: bool = False) -> None:
+    """Write lines for people, on a terminal or into a log: what would steer either is shown instead."""
+    typer.echo(for_terminal(text), err=err)
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mismartera_analytics.cli.output import say
 from mismartera_analytics.config import HiddenText
 from mismartera_analytics.errors import InvalidInputError
 
@@ -28,7 +29,7 @@ def create(
     from mismartera_analytics.auth import create_user
 
     user = create_user(username, email, _new_password(), superuser=superuser)
-    typer.echo(f"created user {user.username} with id {user.id}.")
+    say(f"created user {user.username} with id {user.id}.")
 
 
 @app.command()
@@ -37,7 +38,7 @@ def password(username: str) -> None:
     from mismartera_analytics.auth import set_password
 
     set_password(username, _new_password())
-    typer.echo(f"changed the password of {username}.")
+    say(f"changed the password of {username}.")
 
 
 @app.command()
@@ -46,9 +47,9 @@ def check(username: str) -> None:
     from mismartera_analytics.auth import authenticate_user
 
     if authenticate_user(username, _ask("Password: ")) is None:
-        typer.echo("mismartera: the name or the password is wrong.", err=True)
+        say("mismartera: the name or the password is wrong.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{username} may sign in.")
+    say(f"{username} may sign in.")
 
 
 def _new_password() -> str:

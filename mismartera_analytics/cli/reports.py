@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mismartera_analytics.cli.brokers import account_named
+from mismartera_analytics.cli.output import say
 from mismartera_analytics.errors import InvalidInputError
 
 __all__ = ["app"]
@@ -71,7 +72,7 @@ def report(
         unchanged="skip" if skip_unchanged else "write",
         jobs=jobs,
     )
-    typer.echo(repr(done), err=bool(len(done.failed)))
+    say(repr(done), err=bool(len(done.failed)))
     if len(done.failed):
         raise typer.Exit(1)
 
@@ -82,7 +83,7 @@ def verify(file: Annotated[Path, typer.Argument(help="A report that was written 
     import mismartera_analytics as ma
 
     done = ma.verify_report(file)
-    typer.echo(repr(done))
+    say(repr(done))
     if not done.agrees:
         raise typer.Exit(1)
 

@@ -53,6 +53,16 @@ def check_table(
         if isinstance(name, str) and name in seen:
             raise error(f"{argument} has several columns named {name!r}; name each once.")
         seen.add(name if isinstance(name, str) else "")
+    for at, dtype in enumerate(frame.dtypes):
+        if dtype.kind == "O" and any(map(_signals, frame.iloc[:, at])):
+            raise error(
+                f"{argument}: {frame.columns[at]} holds a signalling NaN, which is no number."
+            )
+
+
+def _signals(value: Any) -> bool:
+    """Whether a value is the one that raises wherever it is looked at."""
+    return isinstance(value, decimal.Decimal) and value.is_snan()
 
 
 def listed(values: Any, *, argument: str, what: str = "a list of names") -> list[Any]:

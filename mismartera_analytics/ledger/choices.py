@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.frames.given import check_table
 from mismartera_analytics.kernels.lots import FILL, TRANSFER, Choices
 from mismartera_analytics.ledger.events import Events, Ints, days
 
@@ -29,8 +30,7 @@ def check_lots(lots: pd.DataFrame | None, method: str) -> None:
         return
     if method != "specific":
         raise InvalidInputError(f"lots= is read with method='specific' only, not {method!r}.")
-    if not isinstance(lots, pd.DataFrame):
-        raise InvalidInputError(f"lots is a {type(lots).__name__}, not a DataFrame.")
+    check_table(lots, argument="lots")
     missing = [name for name in ("order_id", "quantity") if name not in lots.columns]
     if missing or not {"opened_on", "opening_order_id"} & set(lots.columns):
         raise InvalidInputError(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.ledger.daily import AMOUNTS, Ledger
 from mismartera_analytics.ledger.events import Floats, Ints
@@ -45,7 +46,7 @@ def check_linking(linking: str) -> None:
     InvalidInputError
         Naming those allowed, and the nearest.
     """
-    if linking not in get_args(Linking):
+    if not is_one_of(linking, get_args(Linking)):
         hint = suggestion(str(linking), get_args(Linking)) or "."
         allowed = ", ".join(get_args(Linking))
         raise InvalidInputError(f"linking={linking!r} is not one of {allowed}{hint}")

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.ledger.daily import AMOUNTS, Ledger
 from mismartera_analytics.ledger.events import Floats, Ints, days
@@ -44,7 +45,7 @@ def check_timing(timing: str) -> None:
     InvalidInputError
         Naming those allowed, and the nearest.
     """
-    if timing not in get_args(FlowTiming):
+    if not is_one_of(timing, get_args(FlowTiming)):
         hint = suggestion(str(timing), get_args(FlowTiming)) or "."
         allowed = ", ".join(get_args(FlowTiming))
         raise InvalidInputError(f"flow_timing={timing!r} is not one of {allowed}{hint}")

@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 from mismartera_analytics import clock, frames
 from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError
-from mismartera_analytics.frames.given import check_table
+from mismartera_analytics.frames.given import check_table, is_missing
 from mismartera_analytics.market_data.identities import check_changes
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, check_symbols, is_symbol
 from mismartera_analytics.market_data.renames import read_changes
@@ -253,7 +253,7 @@ def _checked(where: str, row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _present(value: Any) -> Any:
-    return None if value is None or pd.isna(value) else value
+    return None if is_missing(value) else value
 
 
 def _positive(value: Any, name: str) -> float:

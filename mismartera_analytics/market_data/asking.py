@@ -16,6 +16,7 @@ from mismartera_analytics.errors import (
     UnknownNameError,
     suggestion,
 )
+from mismartera_analytics.frames.given import listed
 from mismartera_analytics.market_data import reading, session_times
 from mismartera_analytics.market_data.renames import renames_told
 
@@ -56,9 +57,9 @@ def columns_asked(columns: Iterable[str] | None) -> list[str] | None:
     """
     if columns is None:
         return None
-    asked = [columns] if isinstance(columns, str) else list(columns)
+    asked = listed(columns, argument="columns")
     for name in asked:
-        if name not in frames.BARS.names:
+        if not is_one_of(name, frames.BARS.names):
             raise UnknownNameError(
                 f"columns={name!r} is no column of bars{suggestion(name, frames.BARS.names)} "
                 f"Bars have {', '.join(frames.BARS.names)}."

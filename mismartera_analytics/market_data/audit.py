@@ -149,6 +149,8 @@ def audit_bars(
     """
     layout = layout_of(interval)
     _check(hours, expect_from, aligned, start, tz)
+    if not (limits is None or isinstance(limits, AuditLimits)):
+        raise InvalidInputError(f"limits is a {type(limits).__name__}, not AuditLimits.")
     bounds = _bounds(start, end)
     source = _source(frame, symbols, layout, store=store, as_of=as_of, tz=tz, aligned=aligned)
     moment = as_of if isinstance(as_of, str | dt.datetime) else None

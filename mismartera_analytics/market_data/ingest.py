@@ -21,6 +21,8 @@ from mismartera_analytics.errors import (
     UnknownNameError,
 )
 from mismartera_analytics.files import write_file
+from mismartera_analytics.frames.given import check_table
+from mismartera_analytics.frames.outgoing import without_formulas
 from mismartera_analytics.market_data import alignment, intake, mapping, sources
 from mismartera_analytics.market_data.layout import Layout, check_symbols, layout_of
 from mismartera_analytics.market_data.places import place_of
@@ -202,6 +204,7 @@ def _pieces(
     progress: bool | None,
 ) -> Iterator[_Piece]:
     if isinstance(source, pd.DataFrame):
+        check_table(source, argument="source", error=InvalidBarsError)
         is_named = source.index.names != [None]
         yield _Piece(source.reset_index() if is_named else source)
         return
@@ -248,7 +251,7 @@ def _put_aside(bad: pd.DataFrame, store: BarStore, layout: Layout) -> Path | str
     place = place_of(store.uri).below("quarantine")
     name = f"{layout.interval}-{clock.utc_now():%Y%m%dT%H%M%S%f}.csv"
     file = f"{place.uri}/{name}"
-    content = bad.to_csv(index=False).encode()
+    content = without_formulas(bad).to_csv(index=False).encode("utf-8", "backslashreplace")
 
     def save(target: Any) -> None:
         if isinstance(target, Path):

@@ -139,11 +139,11 @@ def _parquet_pieces(
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=chunk_rows):
-                piece = batch.to_pandas()
+                piece = batch.to_pandas(ignore_metadata=True)  # pandas' notes may say anything
                 piece.index = pd.RangeIndex(row, row + len(piece))
                 row += len(piece)
                 yield piece
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise StorageError(f"{path} cannot be read, perhaps half written: {error}.") from None
     on_bytes(path.stat().st_size)
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from mismartera_analytics import frames
-from mismartera_analytics.arguments import is_one_of
+from mismartera_analytics.arguments import is_number, is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.frames.given import listed
 from mismartera_analytics.performance import bootstrap, distribution, metrics
 from mismartera_analytics.performance.conventions import conventions_of
 from mismartera_analytics.performance.observations import labelled
@@ -105,7 +106,7 @@ def confidence_intervals(
     True
     """
     chosen = _chosen(names)
-    if isinstance(confidence, bool) or not 0.0 < confidence < 1.0:
+    if not is_number(confidence) or not 0.0 < confidence < 1.0:
         raise InvalidInputError(
             f"confidence={confidence!r} must lie between 0 and 1, such as 0.95."
         )
@@ -136,7 +137,7 @@ def _bound(measure: _Measure, periods: float, rate: float) -> Callable[[Floats],
 
 
 def _chosen(names: Iterable[str]) -> list[str]:
-    chosen = [names] if isinstance(names, str) else list(names)
+    chosen = listed(names, argument="names")
     for name in chosen:
         if not is_one_of(name, MEASURES):
             raise InvalidInputError(

@@ -101,7 +101,8 @@ def explain(
     explainers = _explainers()
     if not is_one_of(frame, explainers):
         hint = suggestion(str(frame), explainers) or "."
-        raise InvalidInputError(f"frame={frame!r} is not one of {', '.join(explainers)}{hint}")
+        shown = repr(frame) if isinstance(frame, str) else f"a {type(frame).__name__}"
+        raise InvalidInputError(f"frame={shown} is not one of {', '.join(explainers)}{hint}")
     explainer = explainers[frame]
     allowed = [
         name

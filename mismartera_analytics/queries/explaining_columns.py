@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 
 __all__ = ["ACCOUNTS", "FILLS", "ORDERS", "POSITIONS", "ROUND_TRIPS", "as_number", "check_column"]
@@ -57,7 +58,7 @@ def check_column(frame: str, column: str, known: Mapping[str, str]) -> None:
     InvalidInputError
         Naming those that can, and the nearest.
     """
-    if column not in known:
+    if not is_one_of(column, known):
         hint = suggestion(str(column), known) or "."
         raise InvalidInputError(
             f"column={column!r} is no number of {frame}; there are {', '.join(known)}{hint}"

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.auth import current_user, find_user
 from mismartera_analytics.errors import (
     InvalidInputError,
@@ -105,7 +107,7 @@ def scope_of(
         known = [row for row in known if row[2] == broker]
     if account is None:
         return Scope(owner, tuple(row[0] for row in known))
-    several = isinstance(account, Iterable) and not isinstance(account, str)
+    several = isinstance(account, Iterable) and not isinstance(account, str | np.ndarray)
     wanted: Any = account if several else [account]
     return Scope(owner, tuple(_account_id(one, known) for one in wanted))
 
@@ -156,7 +158,7 @@ def _known_accounts(
     if owner is not None:
         statement = statement.where(AccountInfo.user_id == owner)
     number = named.id if isinstance(named, AccountInfo) else named
-    if isinstance(number, Integral) and not isinstance(number, bool):
+    if is_whole(number):
         one = db_session.execute(statement.where(AccountInfo.id == int(number))).one_or_none()
         if one is not None:
             return [tuple(one)]
@@ -189,7 +191,7 @@ def _account_id(account: AccountLike, known: list[tuple[Any, ...]]) -> int:
             raise UnknownNameError(f"account={account!r} is not known{hint or '.'}")
         return int(found[0])
     number = account.id if isinstance(account, AccountInfo) else account
-    if not isinstance(number, Integral) or isinstance(number, bool):
+    if not is_whole(number):
         raise InvalidInputError(f"account={account!r} is not an id, a number or an AccountInfo.")
     if number not in {row[0] for row in known}:
         some = ", ".join(str(row[0]) for row in known[:10]) or "none"

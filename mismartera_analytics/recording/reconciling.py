@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
 from mismartera_analytics.models import AccountInfo, CashFlow, Order, Position
 from mismartera_analytics.models.reading import read_frame
@@ -150,7 +150,7 @@ def reconcile(
       symbol  recorded  reported             cause
     0    IBM     302.0     604.0  unrecorded split
     """
-    if cash is not None and (isinstance(cash, bool) or not math.isfinite(cash)):
+    if cash is not None and not is_number(cash):
         raise InvalidInputError(f"cash={cash!r} must be a finite number.")
     with reading(db_session) as own:
         owner = account_of(own, account)

@@ -16,6 +16,7 @@ from mismartera_analytics import auth, clock, config, frames
 from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, suggestion
 from mismartera_analytics.files import write_file
+from mismartera_analytics.frames.given import listed
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.reports.files import require_writable
 from mismartera_analytics.reports.lateness import late_bars
@@ -174,7 +175,7 @@ def report(
 
 
 def _formats(formats: str | Iterable[str]) -> tuple[Format, ...]:
-    named = formats.split(",") if isinstance(formats, str) else list(formats)
+    named = formats.split(",") if isinstance(formats, str) else listed(formats, argument="formats")
     asked = [str(name).strip().lower() for name in named]
     for name in asked:
         if not is_one_of(name, FORMATS):

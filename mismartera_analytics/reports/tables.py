@@ -74,7 +74,7 @@ def frame_table(
         hidden.insert(0, names.pop())
         table = _table(frame, spec, names, title=title, tz=tz, most=most)
     if hidden:
-        table.caption = f"too narrow for: {', '.join(hidden)}"
+        table.caption = Text(_plain(f"too narrow for: {', '.join(hidden)}"))
         table.caption_justify = "left"
     return table
 
@@ -94,11 +94,17 @@ def _table(
     most: int | None,
 ) -> Table:
     known = {column.name: column for column in spec.columns}
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold dim")
+    table = Table(
+        title=Text(_plain(title)),
+        title_justify="left",
+        title_style="bold",
+        header_style="bold dim",
+    )
     for name in names:
         is_number = known[name].dtype in ("float64", "int64", "Int64")
         justify: Literal["left", "right"] = "right" if is_number else "left"
-        table.add_column(name.replace("_", "\n"), justify=justify, no_wrap=is_number)
+        head = Text(_plain(name).replace("_", "\n"))
+        table.add_column(head, justify=justify, no_wrap=is_number)
     shown, hidden_at = _head_and_tail(frame, most)
     days = list(shown["session"]) if spec is SESSIONS else [None] * len(shown)
     for row_number, row in enumerate(shown[names].itertuples(index=False, name=None)):

@@ -1,5 +1,6 @@
 """The tear sheet in a real browser: quiet, off line, sortable, and as wide as a phone."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mismartera_analytics.reports.tearsheet import render, tear_sheet
+from tests.faults.nasty import NAMES
 from tests.reports import made_up
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -222,3 +224,21 @@ def test_prints_in_light_colours(browser, file):
     assert ground in ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
     assert len(page.pdf()) > 20_000
     page.close()
+
+
+def test_no_name_runs_anything(browser, tmp_path):
+    names = [name for name in NAMES if not re.search("[\ud800-\udfff]", name)]
+    path = tmp_path / "names.html"
+    content = replace(made_up.content(" ".join(names)), subtitle="".join(names))
+    path.write_text(render(content), encoding="utf-8")
+    said = []
+    tab = browser.new_page()
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("dialog", lambda dialog: said.append(dialog.message))
+    tab.goto(path.as_uri())
+    assert tab.evaluate("() => window.hit") is None
+    assert tab.locator("h1").count() == 1
+    assert "</script><script>window.hit=1</script>" in tab.locator("h1").text_content()
+    assert tab.evaluate("() => document.querySelectorAll('script, img, iframe').length") == 1
+    assert not said
+    tab.close()

@@ -10,7 +10,7 @@ import pytest
 
 import mismartera_analytics as ma
 from mismartera_analytics.cli.application import run
-from mismartera_analytics.cli.output import without_formulas
+from mismartera_analytics.frames.outgoing import without_formulas
 from mismartera_analytics.recording.accounts import create_account
 from tests.recording.brokers.folder import ACTIVITIES, ORDERS, SCHWAB
 from tests.world import books
@@ -116,8 +116,8 @@ def test_no_text_of_a_csv_is_a_formula(says, books):
     create_account("ada", "schwab", account_number="@SUM(A1)")
     assert "'=HYPERLINK(1)" in says("accounts", "--csv")
     assert '"account_number":"=HYPERLINK(1)"' in says("accounts", "--json")
-    frame = pd.DataFrame({"a": ["=1", "+1", "-1", "@x", "\tx", "x=1", None], "b": -1.5})
+    frame = pd.DataFrame({"a": ["=1", "+1", "-1x", "@x", "\tx", "x=1", None], "b": -1.5})
     marked = without_formulas(frame)
-    assert marked["a"].tolist()[:6] == ["'=1", "'+1", "'-1", "'@x", "'\tx", "x=1"]
+    assert marked["a"].tolist()[:6] == ["'=1", "+1", "'-1x", "'@x", "'\tx", "x=1"]
     assert pd.isna(marked["a"][6])
     assert marked["b"].tolist() == [-1.5] * 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
-from mismartera_analytics.given_files import MAX_MB, read_given
+from mismartera_analytics.frames.given import listed
+from mismartera_analytics.given_files import MAX_MB, check_path, read_given
 from mismartera_analytics.json_texts import parse_json
 
 __all__ = ["KNOWN", "Source", "csv_rows", "json_entries", "kind_of", "read_sources"]
@@ -66,12 +68,13 @@ def read_sources(paths: PathLike | Iterable[PathLike]) -> list[Source]:
     InvalidInputError
         If there is no file, or a folder is given.
     """
-    several = not isinstance(paths, (str, os.PathLike))
+    given = listed(paths, argument="paths") if not isinstance(paths, os.PathLike) else [paths]
     wanted: list[Path] = []
-    for one in paths if several else [paths]:  # type: ignore[union-attr]
+    for one in given:
         if not isinstance(one, (str, os.PathLike)):
             raise InvalidInputError(f"paths holds {one!r}; each must be the path of a file.")
         path = Path(one)
+        check_path(path, argument="paths")
         if path.resolve() not in [other.resolve() for other in wanted]:
             wanted.append(path)
     if not wanted:
@@ -80,8 +83,9 @@ def read_sources(paths: PathLike | Iterable[PathLike]) -> list[Source]:
 
 
 def _read(path: Path) -> Source:
-    if path.is_dir():
-        raise InvalidInputError(f"paths={str(path)!r} is a folder; name the files in it.")
+    with contextlib.suppress(OSError):  # a name that is too long is refused when it is read
+        if path.is_dir():
+            raise InvalidInputError(f"paths={str(path)!r} is a folder; name the files in it.")
     raw = read_given(path, argument="paths")
     text = _decoded(raw, path.name)
     if not text.strip():

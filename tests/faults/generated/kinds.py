@@ -66,9 +66,9 @@ CONFIG = (
     '"metadata": {"a": [1, 2, {"b": null}]}}'
 )
 QUERY = (
-    "select o.symbol, count(*) as n, sum(o.quantity * 1.5) over (partition by o.side) from orders o join "
-    "fills f on f.order_id = o.order_id where o.placed_at > '2004-01-02' and o.symbol in ('AAPL', 'IBM') "
-    "group by all order by n limit 5"
+    "select o.symbol, count(*) as n, sum(o.quantity * 1.5) as q from orders o join fills f on "
+    "f.order_id = o.id where o.placed_at > '2004-01-02' and o.symbol in ('AAPL', 'IBM') "
+    "group by o.symbol order by n limit 5"
 )
 WORDS = (
     "select", "from", "where", "*", "bars", "orders", "fills", "positions", "users", "accounts", "sqlite_master",
@@ -328,6 +328,8 @@ def facade(rng: random.Random, folder: Path) -> tuple[str, Callable[[], Any]]:
     args, options = arguments(rng, function, wrong=0.7 if name in HEAVY else 0.4)
     if name == "BarStore":
         return store(rng, options)
+    if name in ("returns", "contributions", "pnl"):
+        options.setdefault("start", "2012-11-01")
     if name == "audit_bars":
         options.setdefault("interval", "1d")
     if name == "tear_sheet" and isinstance(options.get("path"), str):
