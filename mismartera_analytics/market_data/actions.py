@@ -259,7 +259,7 @@ def _present(value: Any) -> Any:
 def _positive(value: Any, name: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number > 0):
         raise InvalidInputError(f"{name}={value!r} must be a positive number.")
@@ -272,7 +272,7 @@ def _cash_price(value: Any, name: str) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
         raise InvalidInputError(

@@ -149,6 +149,10 @@ def audit_bars(
     """
     layout = layout_of(interval)
     _check(hours, expect_from, aligned, start, tz)
+    if not (store is None or isinstance(store, BarStore)):
+        raise InvalidInputError(f"store is a {type(store).__name__}, not a BarStore.")
+    if not (exchange is None or isinstance(exchange, str)):
+        raise InvalidInputError(f"exchange={exchange!r} must be text such as 'NYSE'.")
     if not (limits is None or isinstance(limits, AuditLimits)):
         raise InvalidInputError(f"limits is a {type(limits).__name__}, not AuditLimits.")
     bounds = _bounds(start, end)

@@ -139,7 +139,7 @@ def _parquet_pieces(
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=chunk_rows):
-                piece = batch.to_pandas(ignore_metadata=True)  # pandas' notes may say anything
+                piece = batch.replace_schema_metadata(None).to_pandas()  # notes may say anything
                 piece.index = pd.RangeIndex(row, row + len(piece))
                 row += len(piece)
                 yield piece

@@ -74,7 +74,11 @@ def symbol_runs(column: pd.Series) -> SymbolRuns:
         codes, known = pd.factorize(pa.chunked_array(words, text.type).to_pandas())
     else:
         is_category = isinstance(column.dtype, pd.CategoricalDtype)
-        codes, known = pd.factorize(column if is_category else column.astype("object"))
+        names = column if is_category else column.astype("object")
+        try:
+            codes, known = pd.factorize(names)
+        except TypeError:  # lists and the like, which no symbol is
+            codes, known = pd.factorize(names.map(lambda name: str(name)))
         begins = np.arange(len(codes))
     is_new = np.diff(codes, prepend=-2) != 0  # a run may reach over chunks
     begins, codes = begins[is_new], codes[is_new]

@@ -131,7 +131,8 @@ def _is_wrong_call(error: TypeError) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
     said = str(error)
     refused = any(part in said for part in ("argument", "keyword", "positional"))
-    return refused and "/mismartera_analytics/" not in frames[-1].filename
+    place = frames[-1].filename
+    return refused and ("/mismartera_analytics/" not in place or place.endswith("arguments.py"))
 
 
 def _peak() -> int:

@@ -1,0 +1,131 @@
+"""What generated input found, each by hand: one sentence, and nothing is written."""
+
+from __future__ import annotations
+
+import contextlib
+import decimal
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import mismartera_analytics as ma
+from mismartera_analytics.calendars.files import export_holidays, import_holidays
+from mismartera_analytics.errors import InvalidInputError, MismarteraError, StorageError
+from mismartera_analytics.market_data.actions import record_actions
+from mismartera_analytics.market_data.instruments import record_instruments
+from mismartera_analytics.recording.accounts import create_account
+from mismartera_analytics.recording.session_configs import load_session_config
+from tests.faults.generated.kinds import (
+    actions_frame,
+    bars_frame,
+    fills_frame,
+    flows_frame,
+    instruments_frame,
+    orders_frame,
+)
+
+ARRAY = np.array(["fifo", "lifo"])
+
+
+@pytest.fixture
+def account(ready_database: str) -> int:
+    ma.create_user("ada", "ada@example.com", "secret")
+    return create_account("ada", "schwab", account_number="1")
+
+
+def recorders(account: int):
+    return (
+        (orders_frame, lambda frame: ma.record_orders(frame, account=account)),
+        (fills_frame, lambda frame: ma.record_orders(orders_frame(), frame, account=account)),
+        (flows_frame, lambda frame: ma.record_flows(frame, account=account)),
+        (actions_frame, record_actions),
+        (instruments_frame, record_instruments),
+        (bars_frame, lambda frame: ma.ingest_bars(frame, "1d", progress=False)),
+    )
+
+
+def spoiled(frame: pd.DataFrame):
+    first = frame.columns[0]
+    yield pd.concat([frame, frame[[first]]], axis=1)
+    yield pd.concat([frame], axis=1, keys=["level"])
+    for value in (decimal.Decimal("sNaN"), "\ud800", [1], {"a": 1}, object(), 10**400, 1j):
+        yield frame.assign(**{first: pd.Series([value] * len(frame), frame.index, dtype=object)})
+    yield frame.rename(columns={first: 5})
+
+
+def test_tables_that_no_rule_can_be_asked_of(account):
+    for make, record in recorders(account):
+        for frame in spoiled(make()):
+            with contextlib.suppress(MismarteraError):
+                record(frame)
+        for other in (5, "x", [1], make().iloc[:, 0]):
+            with pytest.raises(MismarteraError):
+                record(other)
+        for frame in list(spoiled(make()))[:3]:
+            with pytest.raises(MismarteraError):
+                record(frame)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: ma.pnl(method=ARRAY), lambda: ma.pnl(by=5), lambda: ma.pnl(max_price_age="x"),
+        lambda: ma.positions(side=ARRAY), lambda: ma.fills(symbols=5), lambda: ma.orders(broker={}),
+        lambda: ma.orders(user=10**30), lambda: ma.accounts(account=10**30), lambda: ma.orders(user=ARRAY),
+        lambda: ma.orders(user=np.timedelta64(1, "D")), lambda: ma.orders(user="\ud800"),
+        lambda: ma.explain(ARRAY, column="x"), lambda: ma.explain("orders", column=ARRAY, order_id=1),
+        lambda: ma.trading_calendar(["NYSE"]), lambda: ma.trading_calendar("NYSE", {}),
+        lambda: ma.verify_report(["x"]), lambda: ma.verify_report("a\0b"), lambda: ma.rerun(10**30),
+        lambda: ma.bars("AAPL", columns=5), lambda: ma.bars(5), lambda: ma.bars("AAPL", columns=[{}]),
+        lambda: ma.returns(by=ARRAY), lambda: ma.contributions(flow_timing=ARRAY),
+        lambda: ma.reconcile(1, cash={}), lambda: ma.reconcile(1, reported=decimal.Decimal(1)),
+        lambda: ma.import_orders(5, account=1), lambda: ma.import_orders("x" * 5_000, account=1),
+        lambda: ma.import_orders("a\0b", account=1), lambda: ma.import_orders("x", account=1, broker=ARRAY),
+        lambda: load_session_config(np.datetime64("2024-01-02")), lambda: load_session_config(5),
+        lambda: export_holidays("x.csv", "NYSE", year=pd.Timestamp("2024")),
+        lambda: ma.trading_calendar("NYSE").is_open("2024-01-02T15:00Z", phase=0.5),
+        lambda: ma.configure(strategy_packages=decimal.Decimal(1)), lambda: ma.report(formats=5),
+        lambda: ma.audit_bars("AAPL", "1d", limits=ARRAY),
+    ],
+)  # fmt: skip
+def test_arguments_of_another_kind(account, call):
+    with pytest.raises(MismarteraError):
+        call()
+
+
+def test_a_parquet_files_notes_are_not_believed(ready_database, tmp_path: Path):
+    path = tmp_path / "AAPL.parquet"
+    table = pa.Table.from_pandas(bars_frame())
+    for notes in ("{", json.dumps({"columns": [{}], "index_columns": ["x"]}), b"\xd8"):
+        pq.write_table(table.replace_schema_metadata({"pandas": notes}), path)
+        assert ma.ingest_bars(path, "1d", progress=False).rows in (0, 3)
+    path.write_bytes(path.read_bytes()[:-200] + b"\xb6" * 200)
+    with pytest.raises(StorageError):
+        ma.ingest_bars(path, "1d", progress=False)
+
+
+def test_files_are_read_up_to_a_bound(ready_database, tmp_path: Path):
+    bomb = tmp_path / "bomb.csv.gz"
+    with gzip.open(bomb, "wb", compresslevel=9) as file:
+        file.write(b"symbol\n")
+        for _ in range(70):
+            file.write(b"A" * 1_000_000)
+    assert bomb.stat().st_size < 100_000
+    with pytest.raises(InvalidInputError, match="unpacks to more than 64 million"):
+        record_instruments(bomb)
+    long = tmp_path / "long.csv"
+    with long.open("wb") as file:
+        file.truncate(65_000_000)
+    for read in (record_instruments, lambda path: import_holidays(path, "NYSE")):
+        with pytest.raises(InvalidInputError, match="longer than 64 million bytes"):
+            read(long)
+    with pytest.raises(InvalidInputError, match="longer than 64 million bytes"):
+        record_instruments("/dev/zero")
+    with pytest.raises(StorageError):
+        record_instruments("https://example.com/instruments.csv")
