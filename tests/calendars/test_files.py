@@ -245,7 +245,9 @@ def test_a_table_drops_no_cell_in_silence(
 
 @pytest.mark.parametrize("year", [0, 99999])
 def test_years_that_are_none(us_db: Session, year: int) -> None:
-    with pytest.raises(InvalidInputError, match=f"year={year} is no year"):
+    with pytest.raises(
+        InvalidInputError, match=f"year={year} must be a whole number from 1 to 9,999"
+    ):
         delete_holidays("US_EQUITY", year, db_session=us_db)
 
 

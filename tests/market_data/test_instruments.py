@@ -189,7 +189,7 @@ def test_instruments_come_from_a_csv_file(records: None, tmp_path: Path) -> None
 
 
 def test_files_that_cannot_be_read_are_named(records: None, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"absent\.csv cannot be read"):
+    with pytest.raises(StorageError, match=r"cannot read .*absent\.csv"):
         record_instruments(tmp_path / "absent.csv")
     empty = tmp_path / "empty.csv"
     empty.write_text("")
