@@ -36,9 +36,7 @@ def open_account(
     account = open_account(
         user, broker, account_number=number, account_type=kind, currency=currency
     )
-    typer.echo(
-        f"account {account} of {user} at {broker}; import-orders --account {account} fills it."
-    )
+    say(f"account {account} of {user} at {broker}; import-orders --account {account} fills it.")
 
 
 def import_orders(

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mismartera_analytics.cli.output import say
+
 __all__ = ["app", "register"]
 
 
@@ -41,7 +43,7 @@ def write(
     """Back up database and bars into FILE; `mismartera backup FILE` is the same."""
     from mismartera_analytics.operations.backup import back_up
 
-    typer.echo(repr(back_up(file, bars=not without_bars, reports=reports)))
+    say(repr(back_up(file, bars=not without_bars, reports=reports)))
 
 
 @app.command()
@@ -49,7 +51,7 @@ def verify(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
     """Read a backup to its last byte and check it; nothing is restored."""
     from mismartera_analytics.operations.backup_checks import verify_backup
 
-    typer.echo(repr(verify_backup(file)))
+    say(repr(verify_backup(file)))
 
 
 def _restore(
@@ -78,7 +80,7 @@ def _restore(
         bars=not without_bars,
         reports=reports,
     )
-    typer.echo(repr(done))
+    say(repr(done))
 
 
 def register(parent: typer.Typer) -> None:

@@ -40,7 +40,7 @@ def upgrade(
     migrate.upgrade(database.engine)
     roles = renew_grants()
     if roles:
-        typer.echo(f"The roles {', '.join(roles)} have what this revision grants.")
+        say(f"The roles {', '.join(roles)} have what this revision grants.")
     _say("up to date")
 
 
@@ -73,7 +73,7 @@ def copy(
     title = f"{done.source} to {done.target}"
     show(done.frame, frames.COPIED_TABLES, title=title, form="table", most=len(done.tables))
     if done.note:
-        typer.echo(done.note)
+        say(done.note)
 
 
 @app.command("grant-role")
@@ -85,8 +85,8 @@ def grant(
     from mismartera_analytics.operations.database_roles import grant_role
 
     for statement in grant_role(role, user=user):
-        typer.echo(f"{statement};")
-    typer.echo(f"{role} stands for user {user}.")
+        say(f"{statement};")
+    say(f"{role} stands for user {user}.")
 
 
 @app.command("revoke-role")
@@ -97,8 +97,8 @@ def revoke(
     from mismartera_analytics.operations.database_roles import revoke_role
 
     for statement in revoke_role(role):
-        typer.echo(f"{statement};")
-    typer.echo(f"{role} stands for nobody.")
+        say(f"{statement};")
+    say(f"{role} stands for nobody.")
 
 
 def _say(what: str) -> None:
