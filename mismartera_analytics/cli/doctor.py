@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mismartera_analytics.cli.output import say
+
 if TYPE_CHECKING:
     from mismartera_analytics.operations.doctor import Diagnosis
 
@@ -59,7 +61,7 @@ def _print(found: Diagnosis) -> None:
     if len(found.frame):
         out.print(findings_table(found.frame))
     for name, why in found.skipped.items():
-        typer.echo(f"not checked: {name}: {why}")
+        say(f"not checked: {name}: {why}")
     for done in found.mended:
-        typer.echo(f"mended: {done}")
-    typer.echo(found.summary)
+        say(f"mended: {done}")
+    say(found.summary)
