@@ -157,8 +157,10 @@ def _found_in(folder: Path) -> Iterator[None]:
 def _is_loaded_and_own(module: str) -> bool:
     """Whether this process has imported a module that is neither Python's nor installed."""
     loaded = sys.modules.get(module)
+    if module == "__main__":  # a notebook or a script, by whoever runs this
+        return loaded is not None
     if loaded is None or module.partition(".")[0] in sys.stdlib_module_names:
-        return loaded is not None and module == "__main__"
+        return False
     file = getattr(loaded, "__file__", None)
     installed = {sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")}
     return file is not None and not any(

@@ -16,6 +16,8 @@ _SIGNS = r"=+\-@＝＋－＠﹦﹢﹣﹫"
 _CUTS = r";\t|\r\n"
 _STARTS = re.compile(rf"(\A|[{_CUTS}])([^\w{_SIGNS}{_CUTS}]*+)(?=[{_SIGNS}])")
 _MARKED = re.compile(rf"(\A|[{_CUTS}])'([^\w{_SIGNS}{_CUTS}]*+)(?=[{_SIGNS}])")
+_HIDDEN = re.compile(r"'*[\t\r\n]")
+"""Begins with what a spreadsheet drops; apostrophes before it count, or two texts became one."""
 _MARK = "'"
 
 
@@ -35,8 +37,7 @@ def spreadsheet_text(text: str) -> str:
     if _NUMBER.match(text):
         return text
     marked = _STARTS.sub(rf"\g<1>{_MARK}\g<2>", text)
-    is_hidden = text[:1] in ("\t", "\r", "\n") and not marked.startswith(_MARK)
-    return _MARK + marked if is_hidden else marked
+    return _MARK + marked if _HIDDEN.match(text) else marked
 
 
 def plain_text(text: str) -> str:
