@@ -212,7 +212,10 @@ def _meaning(message: str, where: str, said: str) -> MismarteraError | None:
 def _unreached(message: str, where: str, said: str, dialect: Dialect) -> DatabaseUnreachableError:
     """Tell a server that restarts, which is worth waiting for, from an address that is wrong."""
     refuses = "FATAL" in message  # it answers, but not to us
-    if _RESTARTING.search(message) or (dialect in _reached and not refuses):
+    is_server = (
+        dialect.name != "sqlite"
+    )  # a file that cannot be opened does not come back by itself
+    if is_server and (_RESTARTING.search(message) or (dialect in _reached and not refuses)):
         return ConnectionLostError(
             f"{where} does not answer for now ({said}); its server restarts or is full. Try again."
         )

@@ -92,9 +92,10 @@ def kinds(home: Path, inputs: Path, *, with_notebook: bool) -> dict[str, tuple[A
         "tear sheet on paper": (None, function(lambda: ma.tear_sheet(1, out / "one.pdf"))),
         "report": (None, command("report", "--account", 1, "--account", 2, "--format", "html,pdf",
                                  "--no-stress")),
-        "ingest": (None, command("bars", "ingest", bars, "--interval", "1d")),
+        "ingest": (None, command("bars", "ingest", bars, "1d")),
         "calendar sync": (_without_a_year, command("calendar", "sync")),
-        "calendar export": (None, command("calendar", "export", out / "days.csv", "US_EQUITY")),
+        "calendar export": (None, command("calendar", "export", out / "days.csv",
+                                          "--exchange", "US_EQUITY")),
         "migrate": (_outdated, command("db", "upgrade")),
     }  # fmt: skip
     if with_notebook:

@@ -34,11 +34,11 @@ def write_inputs(folder: Path) -> None:
     when = pd.date_range("2024-01-04T15:00Z", periods=3000, freq="s").strftime("%Y-%m-%dT%H:%M:%SZ")
     trades = {"Ticker": "AAA", "What": "Buy", "Shares": 1, "Price": 100.0, "When": when}
     pd.DataFrame(trades).to_csv(folder / "trades.csv", index=False)
-    days = pd.bdate_range("2015-01-05", periods=400).strftime("%Y-%m-%d")
+    days = pd.bdate_range("2015-03-02", "2015-03-31").strftime("%Y-%m-%d")  # no holiday
     frames = [
         pd.DataFrame({"symbol": f"S{number:03}", "date": days, "open": 10.0 + number / 7,
-                      "high": 90.0, "low": 1.0, "close": 20.0 + number / 9, "volume": range(400)})
-        for number in range(20)
+                      "high": 90.0, "low": 1.0, "close": 20.0 + number / 9, "volume": 100})
+        for number in range(360)
     ]  # fmt: skip
     pd.concat(frames).to_csv(folder / "bars.csv", index=False)
 
