@@ -37,6 +37,8 @@ REASONS: dict[str, tuple[str, str | None, str]] = {
     "duckdb": ("`ma.sql`", "duckdb", "by `ma.sql` and its magic"),
     "matplotlib": ("figures, pages and PDFs", "matplotlib.figure", "when something is drawn"),
     "jinja2": ("report pages", "jinja2", "when a page is written"),
+    "packaging": ("versions and requirements", "packaging", "by `mismartera doctor`; by `make check`"),
+    "pydantic": ("settings and configurations, checked", "pydantic", "with pydantic-settings"),
     "pydantic-settings": (
         "settings from the environment",
         "pydantic_settings",
@@ -60,6 +62,8 @@ REASONS: dict[str, tuple[str, str | None, str]] = {
     "jupyterlab": ("`make lab`", "jupyterlab", "by JupyterLab itself"),
     "ipywidgets": ("progress bars in notebooks", "ipywidgets", "by tqdm in a notebook"),
     "papermill": ("notebooks with parameters", "papermill", "by `mismartera notebook run`"),
+    "ipython": ("magics, display, completion", "IPython", "by `%load_ext`"),
+    "nbformat": ("reads and writes notebooks", "nbformat", "by `mismartera notebook run`"),
     "nbconvert": ("notebooks as pages", "nbconvert", "by `mismartera notebook run`"),
     "psycopg": ("records on PostgreSQL", "psycopg", "with a `postgresql://` address"),
     "adbc-driver-postgresql": (
@@ -88,8 +92,6 @@ REASONS: dict[str, tuple[str, str | None, str]] = {
     "moto": ("an S3 server", None, "by tests"),
     "mypy": ("types", None, "by `make check`"),
     "nbclient": ("runs notebooks", None, "by tests"),
-    "nbformat": ("reads notebooks", None, "by tests"),
-    "packaging": ("reads locks and requirements", None, "by `make check`"),
     "pandas-stubs": ("types of pandas", None, "by `make check`"),
     "pexpect": ("a terminal", None, "by tests"),
     "playwright": ("drives Chromium", None, "by tests"),
