@@ -37,7 +37,11 @@ REASONS: dict[str, tuple[str, str | None, str]] = {
     "duckdb": ("`ma.sql`", "duckdb", "by `ma.sql` and its magic"),
     "matplotlib": ("figures, pages and PDFs", "matplotlib.figure", "when something is drawn"),
     "jinja2": ("report pages", "jinja2", "when a page is written"),
-    "packaging": ("versions and requirements", "packaging", "by `mismartera doctor`; by `make check`"),
+    "packaging": (
+        "versions and requirements",
+        "packaging",
+        "by `mismartera doctor`; by `make check`",
+    ),
     "pydantic": ("settings and configurations, checked", "pydantic", "with pydantic-settings"),
     "pydantic-settings": (
         "settings from the environment",

@@ -83,7 +83,7 @@ class AnswersByInstant(AnswersByLabel):
         InvalidInputError
             If `phase` names no phase.
         """
-        if phase == "regular":
+        if isinstance(phase, str) and phase == "regular":
             if isinstance(when, dt.datetime) or arguments.is_scalar(when):
                 return self._code(when) == _REGULAR
             return self._codes(when, argument="when") == _REGULAR

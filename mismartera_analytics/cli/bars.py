@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from mismartera_analytics import clock
 from mismartera_analytics.cli import output
 from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, say
 from mismartera_analytics.errors import InvalidInputError
@@ -166,6 +167,7 @@ def list_(
         say(f"The bar store {store.uri} holds {bars}; 'mismartera bars ingest' brings some in.")
         return
     if tz is not None:
+        clock.zone(tz)
         for name in ("first", "last"):
             frame[name] = frame[name].dt.tz_convert(tz)
     what = store.uri if interval is None else f"{interval} bars of {store.uri}"

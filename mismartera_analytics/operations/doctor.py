@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from mismartera_analytics import auth, frames
+from mismartera_analytics.arguments import truth
 from mismartera_analytics.errors import DatabaseUnreachableError, MismarteraError, NotAllowedError
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.models import database
@@ -112,6 +113,8 @@ def doctor(*, fix: bool = False, progress: bool | None = None) -> Diagnosis:
 
     Raises
     ------
+    InvalidInputError
+        If `fix` is neither True nor False.
     NotAllowedError
         If somebody who is not a superuser is signed in.
     ConfigurationError
@@ -125,10 +128,11 @@ def doctor(*, fix: bool = False, progress: bool | None = None) -> Diagnosis:
     >>> found.is_well, len(found.errors)
     (True, 0)
     """
+    is_to_mend = truth(fix, "fix")
     _require_administrator()
     found = _examine(progress=progress)
     mended: list[str] = []
-    if fix:
+    if is_to_mend:
         mends = [one.mend for one in found.findings if one.mend is not None]
         mended = [mend() for mend in mends]
         if mended:

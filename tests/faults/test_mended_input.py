@@ -16,7 +16,13 @@ import pytest
 
 import mismartera_analytics as ma
 from mismartera_analytics.calendars.files import export_holidays, import_holidays
-from mismartera_analytics.errors import InvalidInputError, MismarteraError, StorageError
+from mismartera_analytics.cli.application import run as command
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    InvalidOrderError,
+    MismarteraError,
+    StorageError,
+)
 from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.instruments import record_instruments
 from mismartera_analytics.recording.accounts import create_account
@@ -92,11 +98,28 @@ def test_tables_that_no_rule_can_be_asked_of(account):
         lambda: ma.trading_calendar("NYSE").is_open("2024-01-02T15:00Z", phase=0.5),
         lambda: ma.configure(strategy_packages=decimal.Decimal(1)), lambda: ma.report(formats=5),
         lambda: ma.audit_bars("AAPL", "1d", limits=ARRAY),
+        lambda: ma.trading_calendar("NYSE").is_open("2024-01-02T15:00Z", phase=pd.Series([1, 2])),
+        lambda: ma.doctor(fix=pd.DataFrame({"a": [1]})),
     ],
 )  # fmt: skip
 def test_arguments_of_another_kind(account, call):
     with pytest.raises(MismarteraError):
         call()
+
+
+def test_a_row_that_ends_before_a_mapped_column_is_refused(account, tmp_path: Path):
+    path = tmp_path / "own.csv"
+    path.write_text("Day,,What,Ticker,,Shares,Paid\n2025-07-02,x,Buy,IBM,x\n")
+    mapping = {"filled_at": "Day", "side": "What", "symbol": "Ticker", "quantity": "Shares",
+               "price": "Paid"}  # fmt: skip
+    with pytest.raises(InvalidOrderError, match="line 2.*may be cut off"):
+        ma.import_orders(path, account=account, broker="elsewhere", mapping=mapping)
+
+
+def test_a_zone_that_is_none_is_told(ready_database, capsys):
+    ma.ingest_bars(bars_frame(), "1d", progress=False)
+    assert command(["bars", "list", "--tz", "Moon/Base"]) == 2
+    assert "'Moon/Base'" in capsys.readouterr().err
 
 
 def test_a_parquet_files_notes_are_not_believed(ready_database, tmp_path: Path):

@@ -106,11 +106,11 @@ def read_mapped(
     seen: Counter[str] = Counter()
     for number, cells in rows[1:]:
         place = Place(source.name, f"line {number}")
-        if len(cells) < len([name for name in header if name]):
+        named = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+        if any(name and name not in named for name in header):
             raise refuse_row(
                 place, f"the row has {len(cells)} of {len(header)} cells; the file may be cut off"
             )
-        named = dict(zip(header, (cell.strip() for cell in cells), strict=False))
         row = {field: named[column] for field, column in mapping.items()}
         key = row.get("order_id") or content_key(row.values())
         seen[key] += 1

@@ -126,13 +126,17 @@ class Shard:
         entry["trace"] = "".join(traceback.format_exception(error)[-7:])[-2500:]
 
 
+WRAPPERS = ("arguments.py", "retrying.py")
+"""Modules whose decorators call a function of the facade with the arguments of the caller."""
+
+
 def _is_wrong_call(error: TypeError) -> bool:
     """Whether Python itself refused the arguments of the call."""
     frames = traceback.extract_tb(error.__traceback__)
     said = str(error)
     refused = any(part in said for part in ("argument", "keyword", "positional"))
     place = frames[-1].filename
-    return refused and ("/mismartera_analytics/" not in place or place.endswith("arguments.py"))
+    return refused and ("/mismartera_analytics/" not in place or place.endswith(WRAPPERS))
 
 
 def _peak() -> int:
