@@ -175,7 +175,8 @@ def check_log(
     Raises
     ------
     StorageError
-        If an entry cannot be read, or a version that is to be readable lacks a file.
+        If an entry cannot be read, a version that is to be readable lacks a file, or there is a file
+        that the entries do not name.
     """
     copied = set(files)
     entries = []
@@ -187,6 +188,7 @@ def check_log(
         lives = lifetimes_of(entries)
     except (KeyError, TypeError, AttributeError):
         raise StorageError(f"the log of the {interval} bars names no files") from None
+    _check_no_more(interval, copied - {entry_of(number) for number in range(version + 1)}, lives)
     wanted = sorted(set(readable))
     for path, ranges in lives.items():
         if path in copied:
@@ -199,15 +201,25 @@ def check_log(
                 )
 
 
+def _check_no_more(interval: str, others: set[str], lives: Lifetimes) -> None:
+    """Refuse what a reader would take for a part of the log: later entries, checkpoints, sidecars."""
+    unknown = min(others - lives.keys(), default=None)
+    if unknown is not None:
+        raise StorageError(f"the log of the {interval} bars does not name {unknown!r}")
+    hidden = min((path for path in lives if path.startswith(("_", "."))), default=None)
+    if hidden is not None:
+        raise StorageError(
+            f"the log of the {interval} bars names {hidden!r}, which is no file of bars"
+        )
+
+
 def _checked(interval: str, number: int, content: bytes) -> list[dict[str, Any]]:
     try:
         actions = actions_in(content.decode())
-    except (ValueError, RecursionError):
+    except (UnicodeDecodeError, StorageError):
         raise StorageError(
             f"version {number} in the log of the {interval} bars is no log entry"
         ) from None
-    if not all(isinstance(action, dict) for action in actions):
-        raise StorageError(f"version {number} in the log of the {interval} bars is no log entry")
     for action in actions:
         added = action.get("add", {})
         path = added.get("path") if isinstance(added, dict) else None

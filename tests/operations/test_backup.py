@@ -350,6 +350,24 @@ def _outside(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
     members[name] = members[name].replace(b'"path":"year=2000', b'"path":"../../../year=2000')
 
 
+def _beside_the_log(name: str) -> Change:
+    """Add what a reader of Delta takes for newer or quicker than the entries."""
+
+    def change(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        added = {"path": "../../../passwd.parquet", "size": 1, "modificationTime": 0,
+                 "dataChange": True, "partitionValues": {}}  # fmt: skip
+        members[f"bars/1d/_delta_log/{name}"] = json.dumps({"add": added}).encode()
+        manifest["bars"]["1d"]["files"].append(f"_delta_log/{name}")
+
+    return change
+
+
+def _named_in_the_log(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
+    _beside_the_log(f"{0:020}.checkpoint.parquet")(members, manifest)
+    path = manifest["bars"]["1d"]["files"][-1]
+    members[_entry(members)] += b'\n{"add":{"path":"%s"}}' % path.encode()
+
+
 def _without(name: str) -> Change:
     def change(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
         found = _bar_file(members) if name == "bars" else _entry(members)
@@ -397,6 +415,10 @@ HOSTILE: dict[str, tuple[Change, bool, str]] = {
         "not what the manifest says"),
     "other size": (lambda m, _: m.update({_bar_file(m): b"PAR1"}), False, "another size"),
     "log names outside": (_outside, True, "lies outside of it"),
+    "later entry": (_beside_the_log(f"{1:020}.json"), True, "does not name '_delta_log/"),
+    "checkpoint": (_beside_the_log(f"{0:020}.checkpoint.parquet"), True, "does not name"),
+    "compacted log": (_beside_the_log(f"{0:020}.{0:020}.compacted.json"), True, "does not name"),
+    "checkpoint as bars": (_named_in_the_log, True, "which is no file of bars"),
     "log is none": (
         lambda m, _: m.update({_entry(m): b"[" * 100_000}), True, "is no log entry"),
     "bars lacking": (_without("bars"), True, "needs 'year=2000"),
