@@ -23,7 +23,12 @@ from mismartera_analytics.errors import (
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.models import revisions
 from mismartera_analytics.models.migration_lock import migrating
-from mismartera_analytics.operations.database_files import opened_file, place_file, take_file
+from mismartera_analytics.operations.database_files import (
+    opened_file,
+    place_file,
+    refuse_logs,
+    take_file,
+)
 from mismartera_analytics.operations.row_checks import (
     Misfits,
     check_piece,
@@ -352,6 +357,7 @@ def _read_file(path: Path, progress: bool | None) -> tuple[Contents, tuple[Table
 
 
 def _require_empty_file(target: Engine, path: Path) -> None:
+    refuse_logs(path)
     if path.exists():
         with target.connect() as connection:
             _require_empty(connection)

@@ -13,7 +13,10 @@ from sqlalchemy.engine import Connection
 from mismartera_analytics.errors import InvalidInputError, StorageError
 from mismartera_analytics.operations.table_rows import file_engine
 
-__all__ = ["give_name", "opened_file", "place_file", "settle", "take_file"]
+__all__ = ["give_name", "opened_file", "place_file", "refuse_logs", "settle", "take_file"]
+
+_FILE_MODE = 0o660
+"""As of databases that are made: not for others."""
 
 
 @contextlib.contextmanager
@@ -76,19 +79,47 @@ def give_name(beside: Path, path: Path) -> None:
     settle(path.parent)
 
 
+def refuse_logs(path: Path) -> None:
+    """Refuse a name whose former database left a log: SQLite would play it into the new one.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is one, and no database.
+    """
+    logs = [] if path.exists() else [Path(f"{path}{end}") for end in ("-wal", "-journal")]
+    left = next((log for log in logs if log.exists() and log.stat().st_size), None)
+    if left is not None:
+        raise InvalidInputError(
+            f"{left} was left by a former database of that name and would damage the new one; move it "
+            f"away, or name another file."
+        )
+
+
 def place_file(beside: Path, path: Path) -> None:
     """Give a finished file of SQLite its name, or its content to a database without tables.
 
     Raises
     ------
     InvalidInputError
-        If there is a database with tables by now.
+        If there is a database with tables by now, or a log of a former one.
+    StorageError
+        If the database that is there takes nothing.
     """
+    refuse_logs(path)
+    beside.chmod(beside.stat().st_mode & _FILE_MODE)
     try:
         give_name(beside, path)
     except FileExistsError:
-        with contextlib.closing(sqlite3.connect(path)) as there:
-            if there.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise InvalidInputError(f"{path} is not empty; name another file.") from None
-            with contextlib.closing(sqlite3.connect(beside)) as here:
-                here.backup(there)  # one transaction of the database that is there
+        try:
+            _fill(path, beside)
+        except sqlite3.Error as error:
+            raise StorageError(f"{path} cannot be written: {error}.") from None
+
+
+def _fill(path: Path, beside: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as there:
+        if there.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise InvalidInputError(f"{path} is not empty; name another file.") from None
+        with contextlib.closing(sqlite3.connect(beside)) as here:
+            here.backup(there)  # one transaction of the database that is there

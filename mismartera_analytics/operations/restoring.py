@@ -29,7 +29,7 @@ from mismartera_analytics.operations.backup_checks import (
     verified,
 )
 from mismartera_analytics.operations.copying import copy_rows, refuse_others_than_superusers
-from mismartera_analytics.operations.database_files import place_file
+from mismartera_analytics.operations.database_files import place_file, refuse_logs
 from mismartera_analytics.operations.table_digests import TableContent
 from mismartera_analytics.operations.table_rows import engine_of
 
@@ -195,6 +195,8 @@ class _Restoring:
             ) from None
 
     def _require_empty(self) -> None:
+        if self._engine.dialect.name == "sqlite":
+            refuse_logs(Path(str(self._engine.url.database)))
         if not connections.is_missing_file(self._engine):
             with self._engine.connect() as connection:
                 names = sorted(inspect(connection).get_table_names())

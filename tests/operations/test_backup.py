@@ -35,6 +35,8 @@ from mismartera_analytics.models.connections import make_engine
 from mismartera_analytics.operations import backup as module
 from mismartera_analytics.operations.backup import back_up
 from mismartera_analytics.operations.backup_checks import verify_backup
+from mismartera_analytics.operations.copying import copy_database
+from mismartera_analytics.operations.database_files import place_file
 from mismartera_analytics.operations.restoring import restore
 from tests.market_data.conftest import s3, s3_endpoint  # noqa: F401 - fixtures
 
@@ -159,6 +161,44 @@ def test_nothing_is_restored_over_something(demo_data: Path, tmp_path: Path) -> 
     sqlite3.connect(target / "x.db").close()  # an empty file is an empty database
     restored_at(target, file)
     assert len(ma.orders())
+
+
+def test_a_log_of_the_lost_database_does_not_get_into_the_restored_one(
+    demo_data: Path, tmp_path: Path
+) -> None:
+    """The database's file is lost and its write-ahead log is not; a copy has the same seam."""
+    back_up(tmp_path / "b.zip")
+    path = tmp_path / "x.db"
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA journal_mode = WAL")
+        raw.execute("CREATE TABLE lost (a)")
+        raw.commit()
+        path.unlink()
+        target = {"database_url": f"sqlite:///{path}", "bar_store": str(tmp_path / "bars")}
+        with pytest.raises(InvalidInputError, match=r"x\.db-wal was left by a former database"):
+            restore(tmp_path / "b.zip", **target)
+        with pytest.raises(InvalidInputError, match=r"x\.db-wal was left by a former database"):
+            copy_database(config.settings().database_url, path)
+    Path(f"{path}-wal").unlink(missing_ok=True)
+    restore(tmp_path / "b.zip", **target)
+    copy_database(config.settings().database_url, tmp_path / "y.db")
+    for file in (path, tmp_path / "y.db"):
+        assert stat.S_IMODE(file.stat().st_mode) & 0o007 == 0, (
+            "as private as a database that is made"
+        )
+        with contextlib.closing(sqlite3.connect(file)) as raw:
+            assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_database_that_takes_nothing_is_one_sentence(demo_data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with contextlib.closing(sqlite3.connect(tmp_path / "source.db")) as raw:
+        raw.execute("CREATE TABLE t (a)")
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageError, match=r"x\.db cannot be written: database is locked"):
+            place_file(tmp_path / "source.db", path)
 
 
 def test_only_superusers(demo_data: Path, tmp_path: Path) -> None:
