@@ -298,7 +298,7 @@ def as_user(user: str | int | User) -> Iterator[Identity]:
     """Show, inside the ``with`` block, only what belongs to one user; to a superuser everything.
 
     The scope belongs to the thread or task that opened it. A thread that is started inside the block
-    has none: enter `as_user` there, or run the work in ``contextvars.copypassword_context()``.
+    has none: enter `as_user` there, or run the work in ``contextvars.copy_context()``.
 
     Parameters
     ----------

@@ -6,18 +6,19 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from mismartera_analytics.errors import StorageError
 
-__all__ = ["is_leftover", "write_file", "write_files"]
+__all__ = ["folder_beside", "is_leftover", "name_beside", "settle", "write_file", "write_files"]
 
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 
 
 def is_leftover(name: str) -> bool:
-    """Tell whether a file's name is that of one written beside its place.
+    """Tell whether a name is that of a file or folder written beside its place.
 
     Examples
     --------
@@ -25,6 +26,34 @@ def is_leftover(name: str) -> bool:
     (True, False)
     """
     return _LEFTOVER.fullmatch(name) is not None
+
+
+def name_beside(target: Path) -> Path:
+    """Return a name, in the same folder, for what is to be moved to its place when it is whole.
+
+    Examples
+    --------
+    >>> is_leftover(name_beside(Path("page.html")).name)
+    True
+    """
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+
+
+@contextlib.contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """Give a folder beside a place, for its owner only, which is gone afterwards with what it holds.
+
+    Yields
+    ------
+    Path
+        A killed process leaves it, under a name that `is_leftover` knows.
+    """
+    folder = name_beside(target)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_file(target: Path, content: bytes, *, argument: str = "path") -> None:
@@ -63,9 +92,7 @@ def write_files(
     StorageError
         If one cannot be written; then none is moved, and nothing is left behind.
     """
-    beside = {
-        target: target.with_name(f".{target.name}.{secrets.token_hex(4)}.part") for target in files
-    }
+    beside = {target: name_beside(target) for target in files}
     try:
         for target, content in files.items():
             with _said(target, argument):
@@ -81,7 +108,7 @@ def write_files(
                 beside[target].replace(target)
         for folder in {target.parent for target in files}:
             with _said(folder, argument):
-                _settle(folder)
+                settle(folder)
     finally:
         for part in beside.values():
             with contextlib.suppress(OSError):
@@ -98,11 +125,11 @@ def _said(target: Path, argument: str) -> Iterator[None]:
         raise StorageError(f"{argument}={str(target)!r} cannot be written: {reason}.") from None
 
 
-def _settle(folder: Path) -> None:
-    """Return when the names in a folder would survive a loss of power."""
-    if not hasattr(os, "O_DIRECTORY"):
+def settle(path: Path) -> None:
+    """Return when a file, or the names in a folder, would survive a loss of power."""
+    if not hasattr(os, "O_DIRECTORY") and path.is_dir():
         return
-    opened = os.open(folder, os.O_RDONLY)
+    opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
     finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from mismartera_analytics.errors import StorageError
+from mismartera_analytics.files import settle
 
 __all__ = ["FileFound", "FolderPlace", "Place", "on_one_line", "place_of"]
 
@@ -149,12 +150,8 @@ class FolderPlace:
         """Bring a file and the folders between it and the store's to the disk."""
         full = self.root / path
         folders = [folder for folder in full.parents if folder.is_relative_to(self.root.parent)]
-        for part in (full, *(folders if hasattr(os, "O_DIRECTORY") else ())):
-            opened = os.open(part, os.O_RDONLY)
-            try:
-                os.fsync(opened)
-            finally:
-                os.close(opened)
+        for part in (full, *folders):
+            settle(part)
 
     def delete(self, path: str) -> None:
         """Delete a file if it is there."""

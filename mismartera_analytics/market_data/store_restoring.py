@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.files import name_beside
 from mismartera_analytics.market_data.bar_table import BarTable, entry_of
 from mismartera_analytics.market_data.layout import layout_of
 from mismartera_analytics.market_data.places import FolderPlace, Place, place_of
@@ -125,8 +125,7 @@ class StoreRestore:
         if not self.place.is_remote:
             if self._is_complete:
                 return
-            root = Path(self.place.uri)
-            self._beside = FolderPlace(root.with_name(f".{root.name}.{uuid.uuid4().hex}"))
+            self._beside = FolderPlace(name_beside(Path(self.place.uri)))
         for interval, one in self._intervals.items():
             # The log comes last: in a bucket nothing of an interval is to be read before it is whole.
             for path in sorted(one.files, key=lambda path: (path.startswith("_delta_log"), path)):

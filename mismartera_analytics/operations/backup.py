@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import io
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from mismartera_analytics.errors import (
     MismarteraError,
     StorageError,
 )
+from mismartera_analytics.files import folder_beside, is_leftover, settle
 from mismartera_analytics.market_data.places import Place, place_of
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.market_data.store_copies import (
@@ -33,15 +33,15 @@ from mismartera_analytics.market_data.store_copies import (
 )
 from mismartera_analytics.models import connections, revisions
 from mismartera_analytics.operations.archives import DATABASE, ArchiveWriter
-from mismartera_analytics.operations.copying import copy_rows, refuse_others_than_superusers
+from mismartera_analytics.operations.copying import copy_rows
 from mismartera_analytics.operations.database_files import (
     give_name,
     opened_file,
-    settle,
     take_file,
 )
 from mismartera_analytics.operations.table_digests import TableContent
 from mismartera_analytics.operations.table_rows import content_of, contents_of, engine_of
+from mismartera_analytics.recording.ownership import refuse_others_than_superusers
 
 __all__ = ["BackupOutcome", "back_up"]
 
@@ -151,8 +151,8 @@ def back_up(
     engine = engine_of(config.settings().database_url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            work = _Work(engine, Path(folder), progress)
+        with folder_beside(path) as folder:
+            work = _Work(engine, folder, progress)
             outcome = work.write(path, has_bars=bars, has_reports=reports)
             settle(work.archive_path)
             give_name(work.archive_path, path)
@@ -265,7 +265,8 @@ class _Work:
         names = []
         for path in sorted(folder.rglob("*")):
             try:
-                if path.is_symlink() or not path.is_file():
+                is_half = any(is_leftover(part) for part in path.relative_to(folder).parts)
+                if is_half or path.is_symlink() or not path.is_file():
                     continue
                 content = path.read_bytes()
             except FileNotFoundError:  # deleted while we look

@@ -15,13 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mismartera_analytics import clock
 from mismartera_analytics.errors import DatabaseNotReadyError, MismarteraError, StorageError
+from mismartera_analytics.files import settle
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.market_data.snapshots import Versions
 from mismartera_analytics.market_data.store_copies import check_log
 from mismartera_analytics.market_data.store_restoring import RestoredInterval
 from mismartera_analytics.models import revisions
 from mismartera_analytics.operations.archives import DATABASE, ArchiveReader
-from mismartera_analytics.operations.database_files import opened_file, settle
+from mismartera_analytics.operations.database_files import opened_file
 from mismartera_analytics.operations.table_digests import TableContent
 from mismartera_analytics.operations.table_rows import content_of, contents_of
 

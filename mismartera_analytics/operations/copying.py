@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, delete, inspect
 from sqlalchemy.engine import Connection
 
-from mismartera_analytics import auth, frames
+from mismartera_analytics import frames
 from mismartera_analytics.errors import (
     DatabaseNotReadyError,
     InvalidInputError,
     MismarteraError,
-    NotAllowedError,
     StorageError,
 )
+from mismartera_analytics.files import folder_beside
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.models import revisions
 from mismartera_analytics.models.migration_lock import migrating
@@ -46,6 +45,7 @@ from mismartera_analytics.operations.table_rows import (
     speak_plainly,
 )
 from mismartera_analytics.operations.table_writing import set_sequence, write_table
+from mismartera_analytics.recording.ownership import refuse_others_than_superusers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,6 @@ __all__ = [
     "copy_database",
     "copy_file",
     "copy_rows",
-    "refuse_others_than_superusers",
 ]
 
 
@@ -95,19 +94,6 @@ class CopyOutcome:
         rows = sum(one.rows for one in self.tables)
         told = f"{rows:,} rows of {len(self.tables)} tables of {self.source} are in {self.target}; "
         return f"{told}counts and checksums agree.{' ' + self.note if self.note else ''}"
-
-
-def refuse_others_than_superusers(what: str) -> None:
-    """Let nobody who is signed in, but superusers, take or bring whole databases.
-
-    Raises
-    ------
-    NotAllowedError
-        If somebody else is signed in by `as_user`.
-    """
-    identity = auth.current_user()
-    if identity is not None and not identity.is_superuser:
-        raise NotAllowedError(f"user {identity.username!r} may not {what}; a superuser may.")
 
 
 def copy_database(
@@ -329,8 +315,8 @@ def copy_file(
         require_newest(reading)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            beside = Path(folder, "database.sqlite")
+        with folder_beside(path) as folder:
+            beside = folder / "database.sqlite"
             take_file(Path(str(source.url.database)), beside)
             outcome = _outcome(source, target, *_read_file(beside, progress))
             before_commit(outcome)

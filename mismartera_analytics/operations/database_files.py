@@ -11,9 +11,10 @@ from pathlib import Path
 from sqlalchemy.engine import Connection
 
 from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.files import settle
 from mismartera_analytics.operations.table_rows import file_engine
 
-__all__ = ["give_name", "opened_file", "place_file", "refuse_logs", "settle", "take_file"]
+__all__ = ["give_name", "opened_file", "place_file", "refuse_logs", "take_file"]
 
 _FILE_MODE = 0o660
 """As of databases that are made: not for others."""
@@ -49,15 +50,6 @@ def take_file(source: Path, target: Path) -> None:
     except sqlite3.Error as error:
         raise StorageError(f"{source} cannot be copied: {error}.") from None
     settle(target)
-
-
-def settle(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def give_name(beside: Path, path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select, text, update
 
-from mismartera_analytics.auth import current_user, find_user
+from mismartera_analytics.auth import find_user
 from mismartera_analytics.errors import (
     ConfigurationError,
     DuplicateError,
@@ -19,7 +19,7 @@ from mismartera_analytics.models import User, database, load_mappings
 from mismartera_analytics.models.migration_lock import migrating
 from mismartera_analytics.models.types import SecretText
 from mismartera_analytics.queries.sql_tables import OWNED, PUBLIC
-from mismartera_analytics.recording.ownership import UserLike
+from mismartera_analytics.recording.ownership import UserLike, refuse_others_than_superusers
 
 __all__ = ["grant_role", "renew_grants", "revoke_role"]
 
@@ -182,9 +182,7 @@ def renew_grants() -> list[str]:
 
 
 def _postgresql() -> Engine:
-    identity = current_user()
-    if identity is not None and not identity.is_superuser:
-        raise NotAllowedError(f"user {identity.username!r} may not grant roles; a superuser may.")
+    refuse_others_than_superusers("grant roles")
     engine = database.engine
     if engine.dialect.name != "postgresql":
         raise ConfigurationError(

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from mismartera_analytics import auth, frames
+from mismartera_analytics import frames
 from mismartera_analytics.arguments import truth
-from mismartera_analytics.errors import DatabaseUnreachableError, MismarteraError, NotAllowedError
+from mismartera_analytics.errors import MismarteraError
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.models import database
 from mismartera_analytics.operations import (
@@ -26,6 +26,7 @@ from mismartera_analytics.operations import (
     store_checks,
 )
 from mismartera_analytics.operations.findings import SEVERITIES, Finding
+from mismartera_analytics.recording.ownership import refuse_others_than_superusers
 
 __all__ = ["Diagnosis", "doctor"]
 
@@ -129,7 +130,7 @@ def doctor(*, fix: bool = False, progress: bool | None = None) -> Diagnosis:
     (True, 0)
     """
     is_to_mend = truth(fix, "fix")
-    _require_administrator()
+    refuse_others_than_superusers("examine everybody's records")
     found = _examine(progress=progress)
     mended: list[str] = []
     if is_to_mend:
@@ -143,18 +144,6 @@ def doctor(*, fix: bool = False, progress: bool | None = None) -> Diagnosis:
     return Diagnosis(
         frames.DIAGNOSIS.conform(table), found.seconds, found.skipped, tuple(mended)
     )  # fmt: skip
-
-
-def _require_administrator() -> None:
-    """Refuse whoever is signed in and no superuser; the database may have to say who that is."""
-    try:
-        identity = auth.current_user()
-    except DatabaseUnreachableError:  # then there are no rows to see, and the examination says so
-        return
-    if identity is not None and not identity.is_superuser:
-        raise NotAllowedError(
-            f"user {identity.username!r} may not examine everybody's records; a superuser may."
-        )
 
 
 def _row(finding: Finding) -> dict[str, Any]:

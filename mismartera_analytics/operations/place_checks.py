@@ -16,7 +16,7 @@ from mismartera_analytics import __version__, config
 from mismartera_analytics.models.runs import BacktestRun
 from mismartera_analytics.operations.findings import Finding, named
 
-__all__ = ["check_packages", "check_settings", "check_writers_of_runs"]
+__all__ = ["check_packages", "check_settings", "check_writers_of_runs", "database_file"]
 
 LITTLE_ROOM = 256 * 2**20
 """Free space below which a disk is called nearly full [bytes]."""
@@ -28,7 +28,7 @@ def check_settings() -> Iterator[Finding]:
     """Yield folders that cannot be written, disks nearly full, and secrets that others can read."""
     settings = config.settings()
     places = {"reports": settings.reports}
-    database = _database_file()
+    database = database_file()
     if database is not None:
         places["database"] = database.parent
     if "://" not in settings.bar_store:
@@ -55,7 +55,8 @@ def check_settings() -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _database_file() -> Path | None:
+def database_file() -> Path | None:
+    """Return the configured database's file; None where it is none."""
     url = make_url(config.settings().database_url)
     name = url.database or ""
     is_file = url.get_backend_name() == "sqlite" and name not in ("", ":memory:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +16,14 @@ from mismartera_analytics import config
 from mismartera_analytics.files import is_leftover
 from mismartera_analytics.models.runs import Report
 from mismartera_analytics.operations.findings import Finding, named
+from mismartera_analytics.operations.place_checks import database_file
 
 __all__ = ["LEFTOVER_AGE", "check_leftovers", "check_reports"]
 
 LEFTOVER_AGE = 3600.0
 """How old a file beside its place must be: a younger one may be about to be moved there [s]."""
+FOLDER_AGE = 86_400.0
+"""As much of a folder: a restore checks a large backup for long before it writes anything there [s]."""
 
 
 def check_reports(db_session: Session, advance: Callable[[], None]) -> Iterator[Finding]:
@@ -67,20 +71,32 @@ def _digest(path: Path) -> str | None:
 
 
 def check_leftovers(db_session: Session | None) -> Iterator[Finding]:
-    """Yield files that were written beside their place by a process that was killed."""
-    folders = {config.settings().reports}
+    """Yield what was written beside its place by a process that was killed: files, and whole folders.
+
+    Looked at are the folders of reports, of the home, and those in which database and store lie.
+    """
+    settings = config.settings()
+    folders = {settings.reports, settings.home}
+    if "://" not in settings.bar_store:
+        folders.add(Path(settings.bar_store).parent)
+    database = database_file()
+    if database is not None:
+        folders.add(database.parent)
     if db_session is not None:
         folders |= {
             Path(path).parent for path in db_session.scalars(select(Report.path).distinct())
         }
-    found = sorted(file for folder in folders for file in _leftovers(folder))
+    found = sorted({one for folder in folders for one in _leftovers(folder)})
     if not found:
         return
 
     def delete() -> str:
-        for file in found:
-            file.unlink(missing_ok=True)
-        return f"{len(found)} files were deleted"
+        for one in found:
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
+            else:
+                one.unlink(missing_ok=True)
+        return f"{len(found)} files and folders were deleted"
 
     yield Finding(
         "leftovers", "note", f"{named('file', found)}: left by a process that was killed",
@@ -89,13 +105,29 @@ def check_leftovers(db_session: Session | None) -> Iterator[Finding]:
 
 
 def _leftovers(folder: Path) -> list[Path]:
-    oldest = time.time() - LEFTOVER_AGE
+    now = time.time()
+    found = []
     try:
         with os.scandir(folder) as entries:
-            return [
-                Path(entry.path) for entry in entries
-                if is_leftover(entry.name) and entry.is_file(follow_symlinks=False)
-                and entry.stat().st_mtime < oldest
-            ]  # fmt: skip
+            for entry in entries:
+                if not is_leftover(entry.name):
+                    continue
+                changed = entry.stat(follow_symlinks=False).st_mtime
+                if entry.is_dir(follow_symlinks=False):
+                    is_old = max(changed, _newest_in(entry.path)) < now - FOLDER_AGE
+                else:
+                    is_old = entry.is_file(follow_symlinks=False) and changed < now - LEFTOVER_AGE
+                if is_old:
+                    found.append(Path(entry.path))
     except OSError:
-        return []
+        return found
+    return found
+
+
+def _newest_in(folder: str) -> float:
+    times = [
+        os.lstat(os.path.join(inner, name)).st_mtime  # noqa: PTH118 - walked by text
+        for inner, folders, names in os.walk(folder)
+        for name in (*folders, *names)
+    ]
+    return max(times, default=0.0)

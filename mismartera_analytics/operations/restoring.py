@@ -18,6 +18,7 @@ from mismartera_analytics.errors import (
     MismarteraError,
     StorageError,
 )
+from mismartera_analytics.files import folder_beside
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.market_data.store_restoring import StoreRestore
 from mismartera_analytics.models import connections, revisions
@@ -28,10 +29,11 @@ from mismartera_analytics.operations.backup_checks import (
     read_archive,
     verified,
 )
-from mismartera_analytics.operations.copying import copy_rows, refuse_others_than_superusers
+from mismartera_analytics.operations.copying import copy_rows
 from mismartera_analytics.operations.database_files import place_file, refuse_logs
 from mismartera_analytics.operations.table_digests import TableContent
 from mismartera_analytics.operations.table_rows import engine_of
+from mismartera_analytics.recording.ownership import refuse_others_than_superusers
 
 __all__ = ["RestoreOutcome", "restore"]
 
@@ -184,11 +186,7 @@ class _Restoring:
         path = Path(str(self._engine.url.database))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return Path(
-                stack.enter_context(
-                    tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
-                )
-            )
+            return stack.enter_context(folder_beside(path))
         except OSError as error:
             raise StorageError(
                 f"{path.parent} cannot be written: {error.strerror}; nothing was restored."

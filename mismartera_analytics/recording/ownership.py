@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.auth import current_user, find_user
 from mismartera_analytics.errors import (
+    DatabaseUnreachableError,
     InvalidInputError,
     NotAllowedError,
     UnknownNameError,
@@ -30,6 +31,7 @@ __all__ = [
     "account_of",
     "only_account",
     "reading",
+    "refuse_others_than_superusers",
     "scope_of",
 ]
 
@@ -197,3 +199,27 @@ def _account_id(account: AccountLike, known: list[tuple[Any, ...]]) -> int:
         some = ", ".join(str(row[0]) for row in known[:10]) or "none"
         raise UnknownNameError(f"account={number} is not known; there are: {some}.")
     return int(number)
+
+
+def refuse_others_than_superusers(what: str) -> None:
+    """Let nobody who is signed in, but superusers, do what concerns everybody's rows.
+
+    A configured database that does not answer signs nobody in: what is done then concerns another one,
+    or is to say that it does not answer.
+
+    Parameters
+    ----------
+    what
+        What they may not do.
+
+    Raises
+    ------
+    NotAllowedError
+        If somebody else is signed in, by `as_user` or by the database's role.
+    """
+    try:
+        identity = current_user()
+    except DatabaseUnreachableError:
+        return
+    if identity is not None and not identity.is_superuser:
+        raise NotAllowedError(f"user {identity.username!r} may not {what}; a superuser may.")

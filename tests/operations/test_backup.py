@@ -24,6 +24,7 @@ from mismartera_analytics import config
 from mismartera_analytics.backtesting.samples import MovingAverageCross
 from mismartera_analytics.errors import (
     DatabaseNotReadyError,
+    DatabaseUnreachableError,
     InvalidInputError,
     NotAllowedError,
     StorageError,
@@ -134,6 +135,17 @@ def test_reports_and_bars_are_optional(demo_data: Path, tmp_path: Path) -> None:
     assert "1 files of reports were left in it" in done.note
 
 
+def test_a_backup_among_the_reports_does_not_hold_itself(demo_data: Path) -> None:
+    folder = demo_data / "reports"
+    (folder / ".demo.html.0123abcd.part").write_bytes(b"half")
+    done = back_up(folder / "b.zip", bars=False, reports=True)
+    assert done.reports == 1
+    with zipfile.ZipFile(folder / "b.zip") as archive:
+        assert [name for name in archive.namelist() if name.startswith("reports/")] == [
+            "reports/demo.html"
+        ]
+
+
 def test_nothing_is_restored_over_something(demo_data: Path, tmp_path: Path) -> None:
     file, target = tmp_path / "b.zip", tmp_path / "t"
     back_up(file)
@@ -207,6 +219,17 @@ def test_only_superusers(demo_data: Path, tmp_path: Path) -> None:
             back_up(tmp_path / "b.zip")
         with pytest.raises(NotAllowedError, match="may not restore"):
             restore(tmp_path / "b.zip")
+
+
+def test_a_lost_configured_database_does_not_stop_a_restore(
+    demo_data: Path, tmp_path: Path
+) -> None:
+    back_up(tmp_path / "b.zip", bars=False)
+    ma.configure(database_url="postgresql+psycopg://u@127.0.0.1:1/x")
+    restore(tmp_path / "b.zip", database_url=f"sqlite:///{tmp_path}/x.db")
+    copy_database(tmp_path / "x.db", tmp_path / "y.db")
+    with pytest.raises(DatabaseUnreachableError):
+        restore(tmp_path / "b.zip", bars=False)
 
 
 def test_before_an_upgrade_and_after_it(tmp_path: Path) -> None:

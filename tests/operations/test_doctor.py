@@ -272,6 +272,26 @@ def test_files_of_reports(traded, home):
     assert found.is_well
 
 
+def test_folders_that_a_killed_backup_or_restore_left(traded, home):
+    day, places = 86_400, (home, Path(config.settings().bar_store).parent)
+    folders = [place / f".{name}.0123abcd.part" for place, name in zip(places, "xy", strict=True)]
+    for folder in folders:
+        (folder / "1d").mkdir(parents=True)
+        (folder / "1d" / "half").write_bytes(b"half")
+    mine = home / ".mine"
+    mine.mkdir()
+    for path in (*home.rglob("*"), mine):
+        os.utime(path, (time.time() - 2 * day,) * 2)
+    os.utime(folders[0] / "1d" / "half", (time.time() - day / 2,) * 2)
+    (told,) = said(examined(), "leftovers")
+    assert str(folders[1]) in told[1]
+    assert str(folders[0]) not in told[1], "somebody has written there today"
+    examined(fix=True)
+    assert folders[0].is_dir()
+    assert mine.is_dir()
+    assert not folders[1].exists()
+
+
 def test_a_former_page_that_is_whole_is_a_note(traded):
     done = ma.report([traded.ada], stress=False, progress=False)
     page = done.folder / done.frame["files"][0]
