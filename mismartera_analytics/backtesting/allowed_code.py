@@ -155,14 +155,17 @@ def _found_in(folder: Path) -> Iterator[None]:
 
 
 def _is_loaded_and_own(module: str) -> bool:
-    """Whether this process has imported a module that is neither Python's nor installed."""
+    """Whether this process has imported a module that is neither Python's nor ours nor installed."""
     loaded = sys.modules.get(module)
-    if module == "__main__":  # a notebook or a script, by whoever runs this
+    if module == "__main__":  # a notebook, which has no file, or a script, by whoever runs this
         return loaded is not None
-    if loaded is None or module.partition(".")[0] in sys.stdlib_module_names:
+    top = module.partition(".")[0]
+    if loaded is None or top in sys.stdlib_module_names or top == _OURS.partition(".")[0]:
         return False
     file = getattr(loaded, "__file__", None)
     installed = {sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")}
-    return file is not None and not any(
-        Path(file).is_relative_to(place) for place in installed if place
+    # A user's own packages and the system's lie elsewhere than those of a virtual environment.
+    return file is not None and not (
+        {"site-packages", "dist-packages"} & set(Path(file).parts)
+        or any(Path(file).is_relative_to(place) for place in installed if place)
     )

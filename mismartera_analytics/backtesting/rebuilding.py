@@ -15,7 +15,7 @@ import pandas as pd
 from mismartera_analytics.backtesting.allowed_code import import_recorded
 from mismartera_analytics.backtesting.fingerprints import code_hash
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import NotAllowedError, NotReproducibleError
+from mismartera_analytics.errors import MismarteraError, NotAllowedError, NotReproducibleError
 
 __all__ = ["from_json", "path_of", "strategy_from_json", "strategy_to_json", "to_json"]
 
@@ -99,8 +99,19 @@ def from_json(value: Any, *, argument: str = "a parameter") -> Any:
     Raises
     ------
     NotReproducibleError
-        If it was not kept, or its code is not found or has changed.
+        If it was not kept, its code is not found or has changed, or it is not what `to_json` returns.
     """
+    try:
+        return _made(value, argument)
+    except MismarteraError:
+        raise
+    except (StopIteration, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise NotReproducibleError(
+            f"{argument} cannot be made again from what was kept ({type(error).__name__}: {error})."
+        ) from None
+
+
+def _made(value: Any, argument: str) -> Any:
     if isinstance(value, list):
         return [from_json(inner, argument=argument) for inner in value]
     if not isinstance(value, dict):

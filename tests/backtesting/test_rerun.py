@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,16 @@ def test_a_strategy_of_a_notebook_is_passed_again(records):
         ma.rerun("cell", strategy=of_cell(CELL.replace("== 0", "<= 0")))
 
 
+def test_a_strategy_of_the_notebook_that_is_open_is_found(records, monkeypatch):
+    """A notebook's ``__main__`` has no file, and the launcher's lies among the packages."""
+    notebook = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    exec(CELL, vars(notebook))
+    first = ma.backtest(vars(notebook)["Cell"], "AAPL", "2004-01-02", parameters={"share": 0.7})
+    first.save("open", user="ada")
+    assert same(ma.rerun("open"), first)
+
+
 def test_a_compiled_run_is_compiled_again(records, monkeypatch):
     asked = []
 
@@ -273,6 +284,20 @@ def trap(said: str):
         {"code": "this:s", "hash": "x"},
         {"code": "../evil:x", "hash": None},
         {"code": "", "hash": None},
+        {"code": "mismartera_analytics.config:configure", "hash": None},
+        {},
+        {"code": "x:y"},
+        {"code": 5, "hash": None},
+        {"Timestamp": "rubbish"},
+        {"tuple": 3},
+        {"set": [[1]]},
+        {"dict": [[1]]},
+        {"float": "x"},
+        {
+            "object": "mismartera_analytics.backtesting.settings:Settings",
+            "fields": {"no": 1},
+            "hash": None,
+        },
     ],
 )
 def test_a_planted_row_runs_nothing(ready_database, planted):
@@ -336,3 +361,17 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_values_survive_json(ready_database, value):
     assert from_json(json.loads(json.dumps(to_json(value), allow_nan=False))) == value
+
+
+def test_a_package_of_the_system_is_not_ones_own(monkeypatch, tmp_path: Path):
+    """A virtual environment may see the system's packages, whose folder `sysconfig` does not name."""
+    folder = tmp_path / "dist-packages"
+    folder.mkdir()
+    (folder / "of_the_system.py").write_text("def fly(): ...\n")
+    monkeypatch.syspath_prepend(folder)
+    __import__("of_the_system")
+    try:
+        with pytest.raises(NotReproducibleError, match="may not be imported"):
+            from_json({"code": "of_the_system:fly", "hash": "x"})
+    finally:
+        del sys.modules["of_the_system"]
