@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mismartera_analytics.errors import MismarteraError, StorageError
+from mismartera_analytics.json_texts import parse_json
 from mismartera_analytics.market_data.store_copies import is_below
 
 __all__ = ["DATABASE", "FORMAT", "FORMAT_VERSION", "MANIFEST", "ArchiveReader", "ArchiveWriter"]
@@ -27,7 +28,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 DATABASE = "database.sqlite"
 CHUNK = 1 << 20
-MOST_MANIFEST_BYTES = 256 << 20
+MOST_MANIFEST_MB = 250
 MOST_RATIO = 300
 """By how much content may be larger than its archive: SQL databases shrink to a tenth."""
 FREE_BYTES = 64 << 20
@@ -66,9 +67,16 @@ class ArchiveWriter:
         self.members[name] = {"size": size, "sha256": digest.hexdigest()}
 
     def finish(self, manifest: Mapping[str, Any]) -> str:
-        """Write the manifest and close the file; return the manifest's SHA-256."""
+        """Write the manifest and close the file; return the manifest's SHA-256.
+
+        Raises
+        ------
+        StorageError
+            If there are more members than a manifest may name.
+        """
         whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **manifest}
         text = json.dumps({**whole, "members": self.members}, indent=1).encode()
+        _parsed(text)  # a backup that could not be restored is none
         self._zip.writestr(zipfile.ZipInfo(MANIFEST, time.gmtime()[:6]), text)
         self._zip.close()
         return hashlib.sha256(text).hexdigest()
@@ -132,12 +140,14 @@ class ArchiveReader:
         infos = [info for info in self._zip.infolist() if info.filename == MANIFEST]
         if len(infos) != 1:
             raise self.fault(f"it has no {MANIFEST}" if not infos else f"{MANIFEST} is there twice")
-        if infos[0].file_size > MOST_MANIFEST_BYTES:
+        if infos[0].file_size > MOST_MANIFEST_MB * 1_000_000:
             raise self.fault(f"{MANIFEST} is too large")
         try:
             with self._zip.open(infos[0]) as file:
-                manifest = json.loads(file.read(MOST_MANIFEST_BYTES))
-        except (ValueError, RecursionError, RuntimeError, *_DAMAGE):
+                manifest = _parsed(file.read())
+        except StorageError as error:
+            raise self.fault(str(error).rstrip(".")) from None
+        except (UnicodeDecodeError, RuntimeError, *_DAMAGE):
             raise self.fault(f"{MANIFEST} cannot be read") from None
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise self.fault(f"{MANIFEST} is not one of a {FORMAT}")
@@ -228,6 +238,13 @@ class ArchiveReader:
             with self.open(name) as source:
                 while part := source.read(CHUNK):
                     on_bytes(len(part))
+
+
+def _parsed(manifest: bytes) -> Any:
+    """Return what a manifest says; bounded, for a small archive may hold a large one."""
+    return parse_json(
+        manifest.decode(), what=MANIFEST, error=StorageError, most_mb=MOST_MANIFEST_MB
+    )
 
 
 _DAMAGE = (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, zlib.error)

@@ -539,6 +539,20 @@ def test_a_bomb_is_refused_before_it_is_unpacked(whole: Path) -> None:
     refused(made, "says to hold")
 
 
+def test_a_manifest_that_unpacks_to_lists_without_end_is_not_parsed(whole: Path) -> None:
+    """Five million empty lists are 15 kB of an archive and 500 MB of memory."""
+    for content, words in (
+        (b"[" + b"[]," * 5_000_000 + b"0]", "holds more than 4,000,000 values"),
+        (b"[" * 100_000, "100,000 deep"),
+        (b'{"format": 1, "format": 2}', "twice in one object"),
+        (b"{", "not whole JSON"),
+    ):
+        made = whole.with_name("made.zip")
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("manifest.json", content)
+        refused(made, words)
+
+
 def test_links_doubles_and_encrypted_members_are_refused(whole: Path) -> None:
     link = zipfile.ZipInfo("bars/1d/link.parquet")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
