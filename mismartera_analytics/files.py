@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
@@ -12,7 +13,15 @@ from pathlib import Path
 
 from mismartera_analytics.errors import StorageError
 
-__all__ = ["folder_beside", "is_leftover", "name_beside", "settle", "write_file", "write_files"]
+__all__ = [
+    "digest_of",
+    "folder_beside",
+    "is_leftover",
+    "name_beside",
+    "settle",
+    "write_file",
+    "write_files",
+]
 
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 
@@ -54,6 +63,12 @@ def folder_beside(target: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_file(target: Path, content: bytes, *, argument: str = "path") -> None:

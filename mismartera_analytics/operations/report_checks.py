@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
@@ -13,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import config
-from mismartera_analytics.files import is_leftover
+from mismartera_analytics.files import digest_of, is_leftover
 from mismartera_analytics.models.runs import Report
 from mismartera_analytics.operations.findings import Finding, named
 from mismartera_analytics.operations.place_checks import database_file
@@ -64,8 +63,7 @@ def check_reports(db_session: Session, advance: Callable[[], None]) -> Iterator[
 
 def _digest(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of(path)
     except OSError:
         return None
 

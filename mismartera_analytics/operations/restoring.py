@@ -16,9 +16,10 @@ from mismartera_analytics.errors import (
     DatabaseNotReadyError,
     InvalidInputError,
     MismarteraError,
+    OutcomeUnknownError,
     StorageError,
 )
-from mismartera_analytics.files import folder_beside
+from mismartera_analytics.files import digest_of, folder_beside, settle
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.market_data.store_restoring import StoreRestore
 from mismartera_analytics.models import connections, revisions
@@ -107,6 +108,8 @@ def restore(
     DatabaseNotReadyError
         If the backup's database comes from a newer version, or from an older one and is to go to
         PostgreSQL.
+    OutcomeUnknownError
+        If the connection broke while PostgreSQL committed; bars and reports are then left there.
     RowsNotTakenError
         If PostgreSQL does not take what a SQLite database held.
     NotAllowedError
@@ -145,7 +148,9 @@ class _Restoring:
     ) -> None:
         self._archive, self._progress = archive, progress
         self._engine = engine_of(url)
-        self._reports = None if reports is None else Path(reports).expanduser().absolute()
+        self._reports = None if reports is None else Path(reports).expanduser().resolve()
+        self._reports_beside: Path | None = None
+        self._is_public = self._has_moved_reports = False
         intervals = intervals_of(archive)
         self._store: StoreRestore | None = None
         if place is not None and intervals is not None:
@@ -169,10 +174,14 @@ class _Restoring:
                         progress=self._progress,
                     ) as bar:  # fmt: skip
                         self._store.prepare(on_bytes=bar.update)
-                self._write_reports()
+                self._write_reports(stack)
                 note = self._write_database(extracted, content)
-            except BaseException:
-                self._undo()
+            except BaseException as error:
+                self._undo(error)
+                if isinstance(error, OSError) and not isinstance(error, MismarteraError):
+                    raise StorageError(
+                        f"{self._engine.url!r} cannot be written: {error.strerror or error}."
+                    ) from None
                 raise
         where = None if self._store is None else self._store.place.uri
         if self._reports is None and content.reports:
@@ -205,8 +214,34 @@ class _Restoring:
                 )
         if self._store is not None:
             self._store.require_empty()
-        if self._reports is not None and self._reports.exists() and any(self._reports.iterdir()):
+        if self._reports is not None and not (
+            self._is_absent(self._reports) or self._has_reports()
+        ):
             raise InvalidInputError(f"the folder {self._reports} is not empty; name an empty one.")
+
+    def _is_absent(self, folder: Path) -> bool:
+        return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+    def _has_reports(self) -> bool:
+        """Whether the folder holds exactly the backup's files, as a killed restore leaves it."""
+        assert self._reports is not None
+        expected = {path: self._archive.members[name]["sha256"] for name, path in self._files_of()}
+        found = [path for path in self._reports.rglob("*") if not path.is_dir()]
+        return set(found) == expected.keys() and all(
+            digest_of(path) == expected[path] for path in found
+        )
+
+    def _files_of(self) -> list[tuple[str, Path]]:
+        """Return the members that are reports, and where each is to be."""
+        folder = self._reports
+        names = self._archive.manifest.get("reports") or []
+        if folder is None or not isinstance(names, list):
+            return []
+        return [
+            (str(name), folder / str(name).removeprefix("reports/"))
+            for name in names
+            if name in self._archive.members
+        ]
 
     def _require_newest(self, content: BackupContent) -> None:
         newest = revisions.scripts_of().get_current_head()
@@ -220,7 +255,7 @@ class _Restoring:
     def _write_database(self, extracted: Path, content: BackupContent) -> str:
         """Write the records; the store gets its name when they are whole, just before them."""
         if self._engine.dialect.name == "sqlite":
-            self._publish_store()
+            self._publish()
             place_file(extracted, Path(str(self._engine.url.database)))
             return self._advice(content)
         source = connections.make_engine(f"sqlite:///{extracted}")
@@ -240,11 +275,23 @@ class _Restoring:
         for one in found:
             if known.get(one.name) != one:
                 raise self._archive.fault(f"table {one.name!r} differs from the manifest")
-        self._publish_store()
+        self._publish()
 
-    def _publish_store(self) -> None:
+    def _publish(self) -> None:
+        """Give bars and reports their names."""
+        self._is_public = True
         if self._store is not None:
             self._store.publish()
+        if self._reports is None or self._reports_beside is None:
+            return
+        try:
+            if self._reports.exists():
+                self._reports.rmdir()
+            self._reports_beside.rename(self._reports)
+            self._has_moved_reports = True
+            settle(self._reports.parent)
+        except OSError as error:
+            raise StorageError(f"{self._reports} cannot be written: {error.strerror}.") from None
 
     def _advice(self, content: BackupContent) -> str:
         newest = revisions.scripts_of().get_current_head()
@@ -255,22 +302,34 @@ class _Restoring:
             f"{newest} with 'mismartera db upgrade'."
         )
 
-    def _write_reports(self) -> None:
-        if self._reports is None:
+    def _write_reports(self, stack: ExitStack) -> None:
+        """Write the files in a folder beside; one that is there by now is whole."""
+        if self._reports is None or not self._is_absent(self._reports):
             return
-        for name in self._archive.manifest.get("reports") or []:
-            path = self._reports / str(name).removeprefix("reports/")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with self._archive.open(name) as source, path.open("xb") as target:
+        try:
+            self._reports.parent.mkdir(parents=True, exist_ok=True)
+            self._reports_beside = stack.enter_context(folder_beside(self._reports)) / "reports"
+            self._reports_beside.mkdir()
+            for name, path in self._files_of():
+                beside = self._reports_beside / path.relative_to(self._reports)
+                beside.parent.mkdir(parents=True, exist_ok=True)
+                with self._archive.open(name) as source, beside.open("xb") as target:
                     shutil.copyfileobj(source, target)
-            except MismarteraError:
-                raise
-            except OSError as error:
-                raise StorageError(f"{path} cannot be written: {error.strerror}.") from None
+                settle(beside)
+        except MismarteraError:
+            raise
+        except OSError as error:
+            raise StorageError(f"{self._reports} cannot be written: {error.strerror}.") from None
 
-    def _undo(self) -> None:
+    def _undo(self, error: BaseException) -> None:
+        """Take back what was written, unless the records may be there, which would miss it.
+
+        What is left then is whole, and the same restore goes on with it.
+        """
+        is_sure = isinstance(error, MismarteraError) and not isinstance(error, OutcomeUnknownError)
+        if self._is_public and not is_sure:
+            return
         if self._store is not None:
             self._store.withdraw()
-        if self._reports is not None:
+        if self._reports is not None and self._has_moved_reports:
             shutil.rmtree(self._reports, ignore_errors=True)

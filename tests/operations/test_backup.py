@@ -34,6 +34,7 @@ from mismartera_analytics.models import database as db
 from mismartera_analytics.models import migrate
 from mismartera_analytics.models.connections import make_engine
 from mismartera_analytics.operations import backup as module
+from mismartera_analytics.operations import restoring
 from mismartera_analytics.operations.backup import back_up
 from mismartera_analytics.operations.backup_checks import verify_backup
 from mismartera_analytics.operations.copying import copy_database
@@ -211,6 +212,40 @@ def test_a_database_that_takes_nothing_is_one_sentence(demo_data: Path, tmp_path
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StorageError, match=r"x\.db cannot be written: database is locked"):
             place_file(tmp_path / "source.db", path)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_bars_and_reports_stay_where_the_records_may_be_there(
+    is_known: bool, demo_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records get their name, then the disk fails; or they do not, and another has the name."""
+    back_up(tmp_path / "b.zip", reports=True)
+    target = tmp_path / "t"
+
+    def placed(beside: Path, path: Path) -> None:
+        if is_known:
+            raise InvalidInputError("another is there.")
+        place_file(beside, path)
+        raise OSError(5, "Input/output error")
+
+    def again() -> None:
+        restore(
+            tmp_path / "b.zip", database_url=f"sqlite:///{target}/x.db",
+            bar_store=str(target / "bars"), reports=target / "r",
+        )  # fmt: skip
+
+    monkeypatch.setattr(restoring, "place_file", placed)
+    with pytest.raises(InvalidInputError if is_known else StorageError):
+        again()
+    left = [] if is_known else ["bars", "r", "x.db"]
+    assert sorted(p.name for p in target.iterdir()) == left
+    monkeypatch.undo()
+    (target / "x.db").unlink(missing_ok=True)
+    again()
+    (target / "x.db").unlink()
+    (target / "r" / "demo.html").write_bytes(b"mine")
+    with pytest.raises(InvalidInputError, match=r"the folder .*r is not empty"):
+        again()
 
 
 def test_only_superusers(demo_data: Path, tmp_path: Path) -> None:
