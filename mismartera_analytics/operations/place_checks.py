@@ -13,6 +13,7 @@ from sqlalchemy import make_url, select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import __version__, config
+from mismartera_analytics.backtesting.allowed_code import strategies_folder
 from mismartera_analytics.models.runs import BacktestRun
 from mismartera_analytics.operations.findings import Finding, named
 
@@ -25,7 +26,7 @@ SECRET = ("PASSWORD", "SECRET", "TOKEN", "KEY", "DATABASE_URL")
 
 
 def check_settings() -> Iterator[Finding]:
-    """Yield folders that cannot be written, disks nearly full, and secrets that others can read."""
+    """Yield folders that cannot be written or that all can write, full disks, and open secrets."""
     settings = config.settings()
     places = {"reports": settings.reports}
     database = database_file()
@@ -53,6 +54,12 @@ def check_settings() -> Iterator[Finding]:
                 "settings", "warning", f"{file} can be read by everybody on this machine",
                 f"chmod o-rwx {file}",
             )  # fmt: skip
+    for folder in (settings.home, strategies_folder()):
+        if _is_for_others(folder, stat.S_IWOTH):
+            yield Finding(
+                "settings", "warning", f"{folder} can be written by everybody on this machine, and "
+                f"code of strategies runs from there", f"chmod o-w {folder}",
+            )  # fmt: skip
 
 
 def database_file() -> Path | None:
@@ -68,10 +75,10 @@ def _nearest(folder: Path) -> Path:
     return next((one for one in (folder, *folder.parents) if one.is_dir()), folder)
 
 
-def _is_for_others(file: Path) -> bool:
-    """Tell whether others may read a file: its own rights and those of every folder above it."""
+def _is_for_others(file: Path, right: int = stat.S_IROTH) -> bool:
+    """Tell whether others have a right on a file: its own rights and those of every folder above it."""
     try:
-        if not file.stat().st_mode & stat.S_IROTH:
+        if not file.stat().st_mode & right:
             return False
         return all(one.stat().st_mode & stat.S_IXOTH for one in file.absolute().parents)
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mismartera_analytics.errors import MismarteraError, StorageError
-from mismartera_analytics.files import write_files
+from mismartera_analytics.files import digest_of, write_files
 from mismartera_analytics.reports.files import file_name
 from mismartera_analytics.reports.outcomes import Outcome, Request
 
@@ -124,6 +124,6 @@ def with_known(requests: Sequence[Request], folder: Path, formats: Sequence[str]
 
 def _is_intact(path: str, digest: str | None) -> bool:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest() == digest
+        return digest_of(Path(path)) == digest
     except OSError:
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from mismartera_analytics.errors import (
     StorageError,
     UnknownNameError,
 )
+from mismartera_analytics.files import digest_of
 from mismartera_analytics.given_files import check_path
 from mismartera_analytics.reports.comparing import (
     Difference,
@@ -161,7 +161,7 @@ def hash_of(file: Path) -> str:
         If it cannot be read.
     """
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return digest_of(file)
     except OSError as error:
         raise StorageError(f"cannot read {file} ({error.strerror}).") from None
 

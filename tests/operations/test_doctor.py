@@ -355,6 +355,9 @@ def test_folders_secrets_and_rights(traded, home, monkeypatch):
     ma.init_db()
     assert made.stat().st_mode & 0o007 == 0, "a new database is not for others"
     made.chmod(0o644)
+    strategies = home / "strategies"
+    strategies.mkdir()
+    strategies.chmod(0o777)
     for folder in (home, *home.parents):
         if folder != Path("/"):
             monkeypatch.setitem(_MODES, folder, folder.stat().st_mode)
@@ -364,7 +367,11 @@ def test_folders_secrets_and_rights(traded, home, monkeypatch):
     finally:
         for folder, mode in _MODES.items():
             folder.chmod(mode)
-    assert told == [("warning", f"{made} can be read by everybody on this machine")]
+    assert told == [
+        ("warning", f"{made} can be read by everybody on this machine"),
+        ("warning", f"{strategies} can be written by everybody on this machine, and code of strategies "
+         f"runs from there"),
+    ]  # fmt: skip
 
 
 _MODES: dict[Path, int] = {}
