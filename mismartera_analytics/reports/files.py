@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from pathlib import Path
 
 from mismartera_analytics.errors import StorageError
+from mismartera_analytics.files import name_beside
 
 __all__ = ["file_name", "own_file_name", "require_writable"]
 
@@ -50,7 +50,7 @@ def require_writable(folder: Path, *, argument: str) -> None:
     StorageError
         If they cannot.
     """
-    probe = folder / f".{secrets.token_hex(4)}.part"
+    probe = name_beside(folder / "probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
