@@ -69,6 +69,19 @@ def parse_json(
 100 are read.
     """
     _check_size(text, what, error, most_mb)
+    try:
+        value = json.loads(text, **_hooks(what, error, numbers))
+    except json.JSONDecodeError as fault:
+        raise error(
+            f"{what} line {fault.lineno}: this is not whole JSON ({fault.msg}); it may be cut off."
+        ) from None
+    if "\\u" in text:
+        _check_characters(json.dumps(value, ensure_ascii=False), what, error)
+    return value
+
+
+def _hooks(what: str, error: type[MismarteraError], numbers: type[str] | None) -> dict[str, Any]:
+    """Return what `json.loads` asks about constants, numbers and objects."""
 
     def refuse(constant: str) -> Any:
         raise error(f"{what} holds {constant}, which is not a number.")
@@ -93,21 +106,12 @@ def parse_json(
             raise error(f"{what} has the key {_short(twice)!r} twice in one object.")
         return made
 
-    try:
-        value = json.loads(
-            text,
-            parse_constant=refuse,
-            parse_float=numbers or finite,
-            parse_int=numbers or whole,
-            object_pairs_hook=once,
-        )
-    except json.JSONDecodeError as fault:
-        raise error(
-            f"{what} line {fault.lineno}: this is not whole JSON ({fault.msg}); it may be cut off."
-        ) from None
-    if "\\u" in text:
-        _check_characters(json.dumps(value, ensure_ascii=False), what, error)
-    return value
+    return {
+        "parse_constant": refuse,
+        "parse_float": numbers or finite,
+        "parse_int": numbers or whole,
+        "object_pairs_hook": once,
+    }
 
 
 def stored_json(text: str, *, what: str) -> Any:
