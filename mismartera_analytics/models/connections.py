@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ SECRETS = ("password", "sslpassword")
 _FILE_MODE = 0o660
 """Rights of a new SQLite file, less those that the process masks: records of money are not for others
 on the machine. SQLite gives its log the rights of the file."""
+_making = threading.Lock()  # no thread connects to a file that another still has to close
 
 
 def _parsed(url: str) -> URL:
@@ -254,8 +256,11 @@ def _make_place(url: URL) -> None:
             f"cannot make the folder {folder} for the database ({error.strerror}); "
             f"set MISMARTERA_DATABASE_URL to a place that can be written."
         ) from None
-    with contextlib.suppress(OSError):  # then SQLite says in its own words why it cannot be opened
-        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT, _FILE_MODE))
+    # A file that is there is never opened: closing it would take from this process the locks that
+    # SQLite holds on it for other connections, and a stranger who closes his would remove the log.
+    is_new = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with _making, contextlib.suppress(OSError):  # SQLite says itself why it cannot be opened
+        os.close(os.open(os.path.realpath(url.database), is_new, _FILE_MODE))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

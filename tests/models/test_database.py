@@ -323,3 +323,22 @@ def test_memory_is_one_database_for_every_session() -> None:
     with db.session_scope() as db_session:
         db_session.add(person("ada"))
     assert names() == {"ada"}
+
+
+def test_another_process_takes_no_log_away_from_an_open_connection(home: Path) -> None:
+    path = home / "mine.db"
+    ma.configure(database_url=f"sqlite:///{path}")
+    with db.session_scope() as db_session:
+        db_session.execute(text("CREATE TABLE kept (number INTEGER)"))
+    count = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute("
+    count += "'SELECT count(*) FROM kept').fetchone()); c.close()"
+
+    def count_elsewhere() -> str:
+        command = [sys.executable, "-c", count, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    with db.engine.connect() as first, db.engine.connect():  # two, each opens the file
+        assert count_elsewhere() == "0"
+        first.execute(text("INSERT INTO kept VALUES (1)"))
+        first.commit()
+        assert count_elsewhere() == "1", "what is committed is in the database"
