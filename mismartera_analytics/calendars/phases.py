@@ -44,7 +44,7 @@ def parse_phases(value: str | Sequence[str], *, argument: str = "phase") -> froz
     >>> sorted(parse_phases("all"))
     ['post_market', 'pre_market', 'regular']
     """
-    given = listed(value, argument="phase")
+    given = listed(value, argument=argument)
     wanted: set[Phase] = set()
     for name in given:
         if name == "all":
