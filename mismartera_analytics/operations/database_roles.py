@@ -229,6 +229,10 @@ def _check_role(connection: Connection, role: str) -> None:
             f"role={role!r} has {held[0]}, so that no policy would bind it; choose a role without."
         )
     reached = connection.scalars(_OVER, {"role": role, "reaches": list(REACHES)}).first()
+    if reached == role:  # no attribute of its own, so it owns
+        raise NotAllowedError(
+            f"role={role!r} owns the database or a table, which no policy hides from it; choose another."
+        )
     if reached is not None:
         raise NotAllowedError(
             f"role={role!r} is a member of {reached!r}, which sees or changes what is others'; "
@@ -243,9 +247,10 @@ def _check_role(connection: Connection, role: str) -> None:
 
 
 _OVER = text(
-    "SELECT r.rolname FROM pg_roles r WHERE r.rolname <> :role AND pg_has_role(:role, r.oid, 'MEMBER') "
+    "SELECT r.rolname FROM pg_roles r WHERE pg_has_role(:role, r.oid, 'MEMBER') "
     "AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication "
-    "OR r.rolname = ANY(:reaches) OR r.rolname IN (SELECT database_role FROM users) "
+    "OR r.rolname = ANY(:reaches) "
+    "OR r.rolname <> :role AND r.rolname IN (SELECT database_role FROM users) "
     "OR r.oid IN (SELECT relowner FROM pg_class WHERE relnamespace = to_regnamespace(current_schema())"
     " AND relkind IN ('r', 'v')) "
     "OR r.oid = (SELECT datdba FROM pg_database WHERE datname = current_database())) ORDER BY 1"

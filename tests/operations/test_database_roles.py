@@ -256,3 +256,26 @@ def test_sqlite_has_no_roles(books: Books) -> None:
         with pytest.raises(ConfigurationError, match="a SQLite file has no roles"):
             call()
     assert renew_grants() == []
+
+
+@POSTGRES
+def test_the_tables_owner_is_refused_whatever_it_may_create(
+    books: Books, make_role: Callable[..., str], ready_database: str
+) -> None:
+    role = make_role()
+    (kept,) = owners(ready_database)
+    administer(ready_database, f"ALTER TABLE cash_flows OWNER TO {role}")
+    try:
+        with pytest.raises(NotAllowedError, match="owns"):
+            grant_role(role, user="ada")
+    finally:
+        administer(ready_database, f"ALTER TABLE cash_flows OWNER TO {kept}")
+    assert role_of("ada") is None
+
+
+def owners(url: str) -> set[str]:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        return set(
+            connection.scalars(text("SELECT tableowner FROM pg_tables WHERE schemaname = 'public'"))
+        )
