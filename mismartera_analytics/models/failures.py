@@ -69,6 +69,12 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
         "the database's role may write rows of its own user only on {where} ({said}).",
     ),
     (
+        re.compile(r"permission denied for function mismartera_"),
+        NotAllowedError,
+        "the database's role stands for no user of {where}; the tables' owner lets it stand for one "
+        "with 'mismartera db grant-role'.",
+    ),
+    (
         re.compile(r"permission denied for|affected by row-level security"),
         NotAllowedError,
         "the database's role may not do this on {where} ({said}); its owner can GRANT it.",

@@ -231,7 +231,7 @@ def _check_role(connection: Connection, role: str) -> None:
     reached = connection.scalars(_OVER, {"role": role, "reaches": list(REACHES)}).first()
     if reached == role:  # no attribute of its own, so it owns
         raise NotAllowedError(
-            f"role={role!r} owns the database or a table, which no policy hides from it; choose another."
+            f"role={role!r} owns the database or a table, so that no policy would bind it."
         )
     if reached is not None:
         raise NotAllowedError(

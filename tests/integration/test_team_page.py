@@ -13,8 +13,11 @@ from sqlalchemy.pool import NullPool
 import mismartera_analytics as ma
 from mismartera_analytics.errors import NotAllowedError
 from mismartera_analytics.models import database as db
+from mismartera_analytics.operations.database_roles import grant_role
+from mismartera_analytics.recording.accounts import create_account
 
 PAGE = Path(ma.__file__).parents[1] / "docs" / "howto" / "team.md"
+ANALYST = re.compile(r'^psql trading -c "(.*?)"', re.MULTILINE)
 BLOCK = re.compile(r"^```sql\n(.*?)^```", re.DOTALL | re.MULTILINE)
 pytestmark = pytest.mark.postgres
 
@@ -43,7 +46,7 @@ def team(postgres_server: str) -> Iterator[Callable[[str], str]]:
         run(
             postgres_server,
             "DROP DATABASE IF EXISTS trading WITH (FORCE); DROP ROLE IF EXISTS desk; "
-            "DROP ROLE IF EXISTS trading_owner",
+            "DROP ROLE IF EXISTS ada; DROP ROLE IF EXISTS passer_by; DROP ROLE IF EXISTS trading_owner",
         )
 
 
@@ -55,3 +58,26 @@ def test_the_owner_makes_tables_and_the_desk_writes_rows(team: Callable[[str], s
     assert ma.accounts().empty
     with pytest.raises(NotAllowedError, match="may not"), db.engine.begin() as connection:
         connection.execute(text("TRUNCATE TABLE orders"))
+
+
+def test_an_analyst_sees_own_rows_the_desk_all_and_a_passer_by_none(
+    team: Callable[[str], str], postgres_server: str
+) -> None:
+    ma.configure(database_url=team("trading_owner"))
+    ma.init_db()
+    for name in ("ada", "bob"):
+        ma.create_user(name, f"{name}@example.com", "pw")
+        create_account(name, "schwab")
+    statements = ANALYST.findall(PAGE.read_text())[0]
+    run(postgres_server, statements + "; " + statements.replace("ada", "passer_by"))
+    run(team("trading_owner"), "GRANT USAGE ON SCHEMA public TO passer_by; "
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO passer_by")  # fmt: skip
+    assert grant_role("ada", user="ada")
+    seen = {}
+    for role in ("trading_owner", "desk", "ada"):
+        ma.configure(database_url=team(role))
+        seen[role] = set(ma.accounts()["user"])
+    assert seen == {"trading_owner": {"ada", "bob"}, "desk": {"ada", "bob"}, "ada": {"ada"}}
+    ma.configure(database_url=team("passer_by"))
+    with pytest.raises(NotAllowedError, match=r"stands for no user.*grant-role"):
+        ma.accounts()
