@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, text
 
 from mismartera_analytics.models import connections, database
+from mismartera_analytics.models.retrying import repeated
 
 __all__ = ["RoleUser", "user_of_role"]
 
@@ -29,6 +30,7 @@ class RoleUser:
 _known: weakref.WeakKeyDictionary[Engine, RoleUser | None] = weakref.WeakKeyDictionary()
 
 
+@repeated
 def user_of_role() -> RoleUser | None:
     """Return the user whose rows alone the connected role sees; None where the role sees all.
 

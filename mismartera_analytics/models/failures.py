@@ -141,25 +141,24 @@ def translate(context: ExceptionContext) -> None:
     for each in (failure, context.sqlalchemy_exception):
         if each is not None:
             _hide_hashes(each)
-    message = str(failure)
+    message, said = str(failure), _said(failure)  # further lines may hold the values of a row
     where = repr(context.engine.url) if context.engine is not None else "the database"
     if context.is_disconnect and context.connection is not None:
-        said = _said(failure)
         if _is_committing(context):
             raise OutcomeUnknownError(
                 f"the connection to {where} was lost during COMMIT ({said}): whether the transaction "
                 f"was written is not known; read what it should have written before writing it again."
             ) from failure
         raise _lost(where, said) from failure
-    if _is_no_value(failure, message):
+    if _is_no_value(failure, said):
         raise InvalidInputError(
-            f"{where} can neither hold nor look for a value given: {_said(failure)}."
+            f"{where} can neither hold nor look for a value given: {said}."
         ) from failure
-    found = _meaning(message, where, _said(failure))
+    found = _meaning(said, where, said)
     if found is not None:
         raise found from failure
     if _could_not_connect(context, message):
-        raise _unreached(message, where, _said(failure), context.dialect) from failure
+        raise _unreached(message, where, said, context.dialect) from failure
 
 
 def bulk_failure(failure: Exception, engine: Engine) -> MismarteraError | None:

@@ -132,6 +132,8 @@ def _run_until_it_holds(work: Callable[[], Found], passing: tuple[type[Exception
     while True:
         try:
             return work()
+        except StateMovedError:  # nothing is lost, and `bulk_reading.ATTEMPTS` is the bound
+            pass
         except passing as error:
             now = time.monotonic()
             lost_at = now if lost_at is None else lost_at

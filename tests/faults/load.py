@@ -107,14 +107,7 @@ def check_what_is_there(load: Load) -> dict[str, int]:
                 seen.add((owner, number))
                 wanted[row] += 1
     with db.engine.connect() as connection:
-        there = Counter(
-            map(
-                tuple,
-                connection.execute(
-                    text("SELECT account_id, broker_order_id, quantity FROM orders")
-                ),
-            )
-        )
+        there = Counter(map(tuple, connection.execute(text(ORDERS))))
         fills = connection.execute(
             text("SELECT order_id, count(*), sum(quantity) FROM fills GROUP BY order_id")
         ).all()

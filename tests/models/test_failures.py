@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import make_url, select, text
+from sqlalchemy.exc import IntegrityError
 
 import mismartera_analytics as ma
 from mismartera_analytics.errors import (
@@ -244,6 +245,15 @@ class TestServer:
         assert is_one_sentence(caught.value)
         assert migrate.status(db.engine).state == "current"
         assert migrate.downgrade(db.engine, "base").state == "fresh"
+
+    def test_values_of_a_refused_row_do_not_say_what_failed(self, postgres_url: str) -> None:
+        ma.configure(database_url=postgres_url)
+        ma.init_db()
+        for name in ("deadlock detected", "1 is out of range", "permission denied for all"):
+            with ma.session_scope() as db_session:
+                db_session.add(User(username=name, email=f"{name}@x.com", hashed_password="x"))
+            with pytest.raises(IntegrityError), ma.session_scope() as db_session:
+                db_session.add(User(username=name, email="y@x.com", hashed_password="x"))
 
     def test_a_role_without_rights(self, postgres_url: str) -> None:
         ma.configure(database_url=postgres_url)
