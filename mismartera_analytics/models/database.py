@@ -239,7 +239,11 @@ def read_session() -> Iterator[Session]:
         SessionLocal(bind=connection) as db_session,
     ):
         db_session.info[_OWN_READER] = True
-        yield db_session
+        try:
+            yield db_session
+        except Exception:  # two states that do not fit may be all that is wrong: then read again
+            bulk_reading.require_one_state(db_session)
+            raise
         bulk_reading.require_one_state(db_session)
 
 

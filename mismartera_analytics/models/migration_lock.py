@@ -55,8 +55,6 @@ def migrating(engine: Engine) -> Iterator[Connection]:
                 yield connection
         else:
             with connection.begin():
-                wait = int(connections.BUSY_TIMEOUT * 1000)
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait}")
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
                 yield connection
 

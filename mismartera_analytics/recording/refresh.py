@@ -71,7 +71,6 @@ def refresh_positions(
     now = clock.utc_now()
     with writing(db_session) as own:
         ids = _with_records(own, scope_of(own, account=account))
-        _hold(own, ids)
         scope = scope_of(own, account=ids)
         fills = books.usable_fills(own, books.read_fills(own, *scope.rows(Order)))
         flows = books.read_flows(own, *scope.rows(CashFlow))
@@ -93,12 +92,6 @@ def refresh_positions(
             value = float(held.loc[held["account_id"] == number, "market_value"].sum(skipna=False))
             _write_balances(own, number, cash.get(number, 0.0), value, now)
     return frames.POSITIONS.conform(held)
-
-
-def _hold(db_session: Session, ids: Sequence[int]) -> None:
-    """Let nobody else rewrite the accounts meanwhile: of two at once both would insert positions."""
-    rows = select(AccountInfo.id).where(AccountInfo.id.in_(ids)).order_by(AccountInfo.id)
-    db_session.execute(rows.with_for_update(key_share=True)).all()
 
 
 def _with_records(db_session: Session, scope: Scope) -> list[int]:

@@ -156,6 +156,28 @@ def test_orders_and_fills_are_of_one_state_while_others_write(many, monkeypatch)
 
 
 @SQLITE
+def test_what_two_states_make_fail_is_read_again(many):
+    """Rows in bulk may be newer than what the session saw: an error then says nothing."""
+    seen = []
+
+    @repeated
+    def read():
+        with read_session() as db_session:
+            number = db_session.scalar(select(func.count()).select_from(Order))
+            if not seen:
+                with session_scope() as another:
+                    another.execute(update(Order).values(quantity=1.0).where(Order.id == 5))
+            read_frame(db_session, {"symbol": Order.symbol}, select(Order.id), key=Order.id)
+            seen.append(number)
+            if len(seen) == 1:
+                raise KeyError("an order that the session does not have")
+            return number
+
+    assert read() == COUNT
+    assert seen == [COUNT, COUNT]
+
+
+@SQLITE
 def test_values_that_are_no_times_are_named_as_ever(many):
     columns = {"placed_at": Order.placed_at}
     with session_scope() as db_session:
