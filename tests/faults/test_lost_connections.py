@@ -34,6 +34,8 @@ from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.scale import scaled
 
 AT = pd.Timestamp("2025-07-02 10:00", tz="America/New_York")
+COMMIT = b"COMMIT\0"
+"""The whole command: ``BEGIN ISOLATION LEVEL READ COMMITTED`` is none."""
 EVERY = scaled(5, 1)
 """At every how many messages a connection is broken."""
 
@@ -79,14 +81,14 @@ def network(
 @pytest.mark.parametrize("how", ["before", "after"])
 @pytest.mark.parametrize("name", ["B-", None])
 def test_recording_is_repeated_and_adds_nothing(network: Proxy, how: str, name: str | None) -> None:
-    broken = network.once(b"COMMIT", how)
+    broken = network.once(COMMIT, how)
     orders, fills = orders_of(3, name)
     recorded = ma.record_orders(orders, fills, account=1)
     assert broken
     assert (recorded.orders, recorded.unchanged) == ((3, 0) if how == "before" else (0, 3))
     assert (count_of(Order), count_of(Fill)) == (3, 3)
     deposit = pd.DataFrame({"flow_type": ["DEPOSIT"], "amount": [9.0], "occurred_at": [AT]})
-    broken = network.once(b"COMMIT", how)
+    broken = network.once(COMMIT, how)
     ma.record_flows(deposit, account=1)
     assert broken
     assert count_of(CashFlow) == 1
@@ -95,7 +97,7 @@ def test_recording_is_repeated_and_adds_nothing(network: Proxy, how: str, name: 
 @pytest.mark.postgres
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_a_user_is_created_once(network: Proxy, how: str) -> None:
-    broken = network.once(b"COMMIT", how)
+    broken = network.once(COMMIT, how)
     assert ma.create_user("bob", "bob@example.com", "pw").username == "bob"
     assert broken
     assert ma.authenticate_user("bob", "pw") is not None
@@ -105,13 +107,13 @@ def test_a_user_is_created_once(network: Proxy, how: str) -> None:
 @pytest.mark.postgres
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_what_must_not_be_done_twice_says_that_nobody_knows(network: Proxy, how: str) -> None:
-    broken = network.once(b"COMMIT", how)
+    broken = network.once(COMMIT, how)
     with pytest.raises(OutcomeUnknownError, match=r"not known.*find out, .*open_account") as caught:
         create_account("ada", "schwab", account_number="A-2")
     assert broken
     assert "\n" not in str(caught.value)
     assert count_of(AccountInfo) == (1 if how == "before" else 2)
-    broken = network.once(b"COMMIT", how)
+    broken = network.once(COMMIT, how)
     with (
         pytest.raises(
             OutcomeUnknownError, match="whether the transaction was written is not known"
