@@ -143,19 +143,24 @@ def make_engine(url: str) -> Engine:
             f"database_url names the asynchronous driver {parsed.drivername!r}; use 'sqlite' or "
             f"'postgresql'."
         )
+    _listen(engine, parsed, has_secrets=bool(secrets))
+    return engine
+
+
+def _listen(engine: Engine, url: URL, *, has_secrets: bool) -> None:
+    """Prepare each connection and transaction of an engine, and have its failures translated."""
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "do_connect", lambda *_: _make_place(parsed))
+        event.listen(engine, "do_connect", lambda *_: _make_place(url))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "begin", _bound_waiting)
-    if secrets:
+    if has_secrets:
         event.listen(engine, "do_connect", _connect_without_frames)
     failures.listen(engine)
     if not isinstance(engine.pool, StaticPool):
         event.listen(engine, "connect", _note_process)
         event.listen(engine, "checkout", _refuse_other_process)
-    return engine
 
 
 def _connect_without_frames(
