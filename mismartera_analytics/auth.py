@@ -179,7 +179,6 @@ def _refuse_taken(db_session: Session, username: str, email: str) -> None:
             raise DuplicateError(f"{column.key}={value!r} is taken; choose another.") from None
 
 
-@repeated
 def set_password(user: str | int | User, password: str) -> None:
     """Replace a user's password.
 
@@ -209,13 +208,16 @@ def set_password(user: str | int | User, password: str) -> None:
     password = _hidden(password)
     _check_password(password)
     found = _permitted(user, otherwise="set another user's password")
-    hashed = config.HiddenText(password_context().hash(password))
-    with session_scope() as db_session:
-        change = update(User).where(User.id == found.id).values(hashed_password=hashed)
-        db_session.execute(change)
+    _write_hash(found.id, config.HiddenText(password_context().hash(password)))
 
 
 @repeated
+def _write_hash(number: int, hashed: str) -> None:
+    with session_scope() as db_session:
+        change = update(User).where(User.id == number).values(hashed_password=hashed)
+        db_session.execute(change)
+
+
 def authenticate_user(username: str, password: str) -> User | None:
     """Return the user if the password is right and the user is active, else None.
 
@@ -243,6 +245,11 @@ def authenticate_user(username: str, password: str) -> User | None:
     True
     """
     password = _hidden(password)
+    return _authenticated(username, password)
+
+
+@repeated  # not what is public: its frame would show the arguments as they were given
+def _authenticated(username: str, password: str) -> User | None:
     # A name that cannot be stored is looked up as the empty one, which nobody has.
     name = username if is_text(username) and "\0" not in username else ""
     with read_session() as db_session:
