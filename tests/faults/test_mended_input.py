@@ -112,7 +112,7 @@ def test_a_row_that_ends_before_a_mapped_column_is_refused(account, tmp_path: Pa
     path.write_text("Day,,What,Ticker,,Shares,Paid\n2025-07-02,x,Buy,IBM,x\n")
     mapping = {"filled_at": "Day", "side": "What", "symbol": "Ticker", "quantity": "Shares",
                "price": "Paid"}  # fmt: skip
-    with pytest.raises(InvalidOrderError, match="line 2.*may be cut off"):
+    with pytest.raises(InvalidOrderError, match=r"line 2.*may be cut off"):
         ma.import_orders(path, account=account, broker="elsewhere", mapping=mapping)
 
 
