@@ -19,7 +19,7 @@ from tests.faults.scale import scaled
 logger = logging.getLogger(__name__)
 COST = 9  # about 20 ms, so that 2,000 tries end in a minute or two
 TRIES = scaled(25, 500)
-BOUND = 0.02  # of the whole: a smaller difference of medians is not called a leak
+BOUND = scaled(4, 2) / 100  # of the whole: a smaller difference of medians is not called a leak
 KINDS = {
     "wrong password": "ada",
     "unknown name": "nobody",
