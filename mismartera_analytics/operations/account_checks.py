@@ -21,6 +21,7 @@ from mismartera_analytics.models import AccountInfo, CashFlow, Order, Position
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.models.runs import BROKER
 from mismartera_analytics.operations.findings import Finding, named
+from mismartera_analytics.operations.record_rules import is_in_doubt
 from mismartera_analytics.queries.profit import pnl
 from mismartera_analytics.recording import books, marks
 from mismartera_analytics.recording.holdings import books_at
@@ -181,6 +182,12 @@ def _differing(db_session: Session, number: int, moment: dt.datetime) -> Iterato
     what = f"account {number}: positions differ from what orders and flows come to in " + (
         named("symbol", off or doubled)
     )
+    if is_ours and is_in_doubt(db_session, number):  # the positions may be what is right
+        yield Finding(
+            "positions", "warning", what, "correct its orders, fills and flows that are named above, "
+            f"then ma.refresh_positions({number})", len(off or doubled),
+        )  # fmt: skip
+        return
     yield Finding(
         "positions", "warning", what,
         f"ma.refresh_positions({number})" if is_ours else

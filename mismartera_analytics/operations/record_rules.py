@@ -22,7 +22,7 @@ from mismartera_analytics.models.types import UTCDateTime
 from mismartera_analytics.operations.findings import SHOWN, Finding, Severity, named
 from mismartera_analytics.recording.orders import TOLERANCE, UNKNOWN_TYPE
 
-__all__ = ["UNREADABLE", "Rule", "broken", "rules_of"]
+__all__ = ["UNREADABLE", "Rule", "broken", "is_in_doubt", "rules_of"]
 
 UNREADABLE = "columns"
 """Check of the rows that cannot be read at all."""
@@ -64,6 +64,29 @@ def broken(db_session: Session, rules: Sequence[Rule]) -> Iterator[Finding]:
                 yield Finding(
                     rule.check, rule.severity, rule.what.format(rows=rows), rule.advice, int(count)
                 )
+
+
+def is_in_doubt(db_session: Session, account: int) -> bool:
+    """Return whether orders, fills or flows of an account break a rule that is more than a note.
+
+    Parameters
+    ----------
+    db_session
+        Where to read.
+    account
+        The account's id.
+    """
+    own = {Order: Order.account_id == account, CashFlow: CashFlow.account_id == account,
+           Fill: Fill.order.has(Order.account_id == account)}  # fmt: skip
+    rules = [
+        rule for rule in rules_of(db_session.get_bind().dialect.name)
+        if rule.table in own and rule.severity != "note"
+    ]  # fmt: skip
+    return any(
+        db_session.scalar(select(rule.table.id).where(own[rule.table], rule.condition).limit(1))
+        is not None
+        for rule in rules
+    )
 
 
 def rules_of(dialect: str) -> list[Rule]:
@@ -167,6 +190,9 @@ def _fill_rules() -> Iterator[Rule]:
     yield Rule(
         Fill, "fill", Fill.quantity <= 0, "{rows}: a quantity that is not positive",
         "the order's side tells the direction: make the quantity positive",
+    )  # fmt: skip
+    yield Rule(
+        Fill, "fill", Fill.price < 0, "{rows}: a price below zero", "correct the price", "warning",
     )  # fmt: skip
 
 

@@ -123,6 +123,12 @@ def test_fills_beyond_their_order_flows_and_currencies(traded):
     assert any(f"cash flow {flow}: a deposit" in what for what in told)
 
 
+def test_a_price_below_zero_is_a_warning(traded):
+    number = an_order(traded)
+    put(Fill, order_id=number, quantity=10.0, price=-100.0, filled_at=when("2024-01-03 10:00"))
+    assert ("warning", "fill 1: a price below zero") in said(examined(), "records")
+
+
 def test_an_instrument_in_another_currency_is_named(traded):
     from mismartera_analytics.models import Instrument
 
@@ -241,6 +247,24 @@ def test_positions_of_ours_are_refreshed_and_a_brokers_are_left(traded):
     assert ma.positions(account=traded.bob)["quantity"].tolist() == [99.0], (
         "a broker's report is no fault"
     )
+
+
+def test_positions_are_not_worked_out_from_orders_that_are_in_doubt(traded):
+    """The recorded position is right and the order is not: mending would lose what is right."""
+    ma.refresh_positions([traded.ada])
+    with db.session_scope() as db_session:
+        sale = db_session.query(Order).filter_by(account_id=traded.ada, side="SELL").one()
+        db_session.query(Fill).filter_by(order_id=sale.id).delete()
+        sale.filled_quantity = -4.0
+    after = examined(fix=True)
+    rows = after.frame[after.frame["check"] == "positions"]
+    assert rows["is_mendable"].tolist() == [False]
+    assert "named above" in rows["advice"].iloc[0]
+    assert after.mended == ()
+    assert ma.positions(account=traded.ada)["quantity"].tolist() == [6.0]
+    with db.session_scope() as db_session:
+        db_session.get_one(Order, sale.id).filled_quantity = 4.0
+    assert examined().is_well
 
 
 def test_a_position_that_is_there_twice(traded):
