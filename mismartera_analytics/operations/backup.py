@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import io
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,7 @@ from mismartera_analytics.recording.ownership import refuse_others_than_superuse
 __all__ = ["BackupOutcome", "back_up"]
 
 ATTEMPTS = 20
+DAMAGED_AFTER = 2  # times that a file is missing which a plan made anew still asks for
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,7 @@ class _Work:
         The records are read first: what they cite is in a store that is looked at later, unless it
         was vacuumed in between; then both are looked at again. Files that are copied stay copied.
         """
+        gone: Counter[str] = Counter()
         for attempt in range(ATTEMPTS):
             before = vacuumed_by_interval(self._store) if has_bars else {}
             self._read_at = clock.utc_now()
@@ -224,8 +227,15 @@ class _Work:
                     plans = planned(self._store, vacuumed_before=before, db_session=db_session)
                 for plan in plans:
                     self._add_bars(archive, plan, on_bytes)
-            except (VersionGoneError, _FileGoneError):
+            except (VersionGoneError, _FileGoneError) as error:
                 snapshot.unlink()
+                gone[str(error)] += isinstance(error, _FileGoneError)
+                if gone[str(error)] > DAMAGED_AFTER:  # planned anew, and still named by the log
+                    raise StorageError(
+                        f"the bar file {error} is gone, though no vacuum took it; no backup was "
+                        f"written. 'mismartera doctor' names all such files, and --without-bars backs "
+                        f"up the records alone."
+                    ) from None
                 time.sleep(0.01 * attempt)
                 continue
             return snapshot, plans
@@ -338,7 +348,7 @@ def _opened(place: Place, path: str) -> Iterator[IO[bytes]]:
         else:
             source = Path(place.full(path)).open("rb")  # noqa: SIM115 - closed below
     except FileNotFoundError:
-        raise _FileGoneError(path) from None
+        raise _FileGoneError(f"{place.uri}/{path}") from None
     except OSError as error:
         raise StorageError(
             f"{place.uri}/{path} cannot be read: {place.said(error)}; no backup was written."

@@ -184,9 +184,12 @@ class _Restoring:
                     ) from None
                 raise
         where = None if self._store is None else self._store.place.uri
+        pages = self._reports if content.reports else None
         if self._reports is None and content.reports:
             note = f"{note} Its {content.reports} files of reports were left in it.".strip()
-        return RestoreOutcome(content, repr(self._engine.url), where, self._reports, note)
+        if self._reports is not None and not content.reports:
+            note = f"{note} It holds no files of reports: backup --reports adds them.".strip()
+        return RestoreOutcome(content, repr(self._engine.url), where, pages, note)
 
     def _room(self, stack: ExitStack) -> Path:
         """Return a folder for what is not finished: beside a SQLite file, so that it can be renamed."""

@@ -134,6 +134,11 @@ def test_reports_and_bars_are_optional(demo_data: Path, tmp_path: Path) -> None:
     assert report.read_bytes() == (demo_data / "reports" / "demo.html").read_bytes()
     done = restored_at(tmp_path / "c", tmp_path / "all.zip", bars=False)
     assert "1 files of reports were left in it" in done.note
+    wanted = tmp_path / "d" / "reports"
+    done = restored_at(tmp_path / "d", tmp_path / "records.zip", reports=wanted)
+    assert done.reports is None
+    assert "holds no files of reports" in repr(done)
+    assert str(wanted) not in repr(done)
 
 
 def test_a_backup_among_the_reports_does_not_hold_itself(demo_data: Path) -> None:
@@ -360,6 +365,16 @@ def test_a_file_that_is_vacuumed_meanwhile_is_looked_for_anew(
     restored_at(tmp_path / "else", tmp_path / "b.zip")
     pd.testing.assert_frame_equal(BarStore().read(["IBM"], "1d"), expected)
     BarStore().read(["IBM"], "1d", as_of=2)
+
+
+def test_a_file_that_no_vacuum_took_is_named(cited: Any, tmp_path: Path) -> None:
+    folder = Path(BarStore().uri) / "1d"
+    gone = max(path for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts)
+    gone.unlink()
+    with pytest.raises(StorageError, match=f"{gone.name} is gone, though no vacuum took it"):
+        back_up(tmp_path / "b.zip")
+    assert not (tmp_path / "b.zip").exists()
+    back_up(tmp_path / "records.zip", bars=False)
 
 
 def test_a_citation_that_goes_with_its_version_meanwhile_is_read_anew(
