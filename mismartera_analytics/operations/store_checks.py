@@ -56,7 +56,8 @@ def _interval(table: BarTable, interval: str, *, has_records: bool) -> Iterator[
             yield Finding(
                 "store", "error", f"{told}: of version {found.version} {named('file', files)} "
                 f"{'is' if len(files) == 1 else 'are'} {what}",
-                "restore from a backup, or ingest the bars of these symbols anew", len(files),
+                "put it back from a backup, a ZIP file that holds it below bars/ by the same name, or "
+                "ingest all bars anew into an empty folder", len(files),
             )  # fmt: skip
     for version, reason in found.unreadable.items():
         who = ", ".join(citing[version][:SHOWN])
