@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from mismartera_analytics.errors import StorageError
 from mismartera_analytics.models.bulk_reading import read_in_bulk
 from mismartera_analytics.models.database import is_own_reader
 from mismartera_analytics.models.types import UTCDateTime
@@ -225,7 +226,14 @@ def _instants(texts: tuple[Any, ...] | pa.Array) -> Any:
     except pa.ArrowInvalid:
         import pandas as pd
 
-        read = pd.to_datetime(pd.Series(texts, dtype="str"), format="ISO8601", utc=True)
+        given = pd.Series(texts, dtype="str")
+        read = pd.to_datetime(given, format="ISO8601", utc=True, errors="coerce")
+        wrong = given[read.isna() & given.notna()]
+        if len(wrong):
+            raise StorageError(
+                f"the database holds {wrong.iloc[0]!r} where a time belongs, such as "
+                f"'2025-07-02 13:30:00.000000'; 'mismartera doctor' names the rows."
+            ) from None
         return pa.array(read.astype("datetime64[us, UTC]"))
 
 

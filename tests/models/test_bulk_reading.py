@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 import mismartera_analytics as ma
+from mismartera_analytics.errors import StorageError
 from mismartera_analytics.models import Order, bulk_reading
 from mismartera_analytics.models.database import read_session, session_scope
 from mismartera_analytics.models.reading import read_frame
@@ -178,7 +179,7 @@ def test_what_two_states_make_fail_is_read_again(many):
 
 
 @SQLITE
-def test_values_that_are_no_times_are_named_as_ever(many):
+def test_values_that_are_no_times_are_named(many):
     columns = {"placed_at": Order.placed_at}
     with session_scope() as db_session:
         db_session.connection().exec_driver_sql(
@@ -191,5 +192,5 @@ def test_values_that_are_no_times_are_named_as_ever(many):
             read_frame(db_session, columns, select(Order.id), key=key)
 
     for key in (None, Order.id):
-        with pytest.raises(ValueError, match="soon"):
+        with pytest.raises(StorageError, match=r"'soon' where a time belongs.*mismartera doctor"):
             read(key)
