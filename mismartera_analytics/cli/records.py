@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from mismartera_analytics.cli.brokers import account_named
 from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, form_of, show
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 User = Annotated[str | None, typer.Option("--user", help="Only this user's rows.")]
-Account = Annotated[int | None, typer.Option("--account", help="Only this account, by its id.")]
+Account = Annotated[
+    str | None, typer.Option("--account", help="Only this account, by its id or its number.")
+]
 Symbols = Annotated[
     list[str] | None, typer.Option("--symbol", help="Only this symbol; may be repeated.")
 ]
@@ -69,7 +72,7 @@ def positions(
     import mismartera_analytics as ma
     from mismartera_analytics.frames import POSITIONS
 
-    frame = ma.positions(user=user, account=account, symbols=symbol, at=at, tz=tz)
+    frame = ma.positions(user=user, account=_one(account), symbols=symbol, at=at, tz=tz)
     show(
         frame,
         POSITIONS,
@@ -95,7 +98,7 @@ def orders(
     import mismartera_analytics as ma
     from mismartera_analytics.frames import ORDERS
 
-    frame = ma.orders(user=user, account=account, symbols=symbol, start=start, end=end, tz=tz)
+    frame = ma.orders(user=user, account=_one(account), symbols=symbol, start=start, end=end, tz=tz)
     columns = [
         "order_id", "account_id", "symbol", "order_type", "side", "quantity", "filled_quantity",
         "average_fill_price", "commission", "status", "placed_at", "filled_at",
@@ -126,7 +129,7 @@ def fills(
     import mismartera_analytics as ma
     from mismartera_analytics.frames import FILLS
 
-    frame = ma.fills(user=user, account=account, symbols=symbol, start=start, end=end, tz=tz)
+    frame = ma.fills(user=user, account=_one(account), symbols=symbol, start=start, end=end, tz=tz)
     show(frame, FILLS, title="Fills", form=form_of(csv=csv, json=json, parquet=parquet), most=most)
 
 
@@ -149,7 +152,7 @@ def pnl(
 
     frame = ma.pnl(
         user=user,
-        account=account,
+        account=_one(account),
         symbols=symbol,
         start=start,
         end=end,
@@ -197,3 +200,7 @@ def sessions(
 
 def _says_nothing(values: pd.Series) -> bool:
     return bool(values.isna().all() or (values.dtype == bool and not values.any()))
+
+
+def _one(account: str | None) -> int | str | None:
+    return None if account is None else account_named(account)

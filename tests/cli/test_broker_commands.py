@@ -43,6 +43,14 @@ def test_files_come_in_by_id_or_number(says, account, books):
     assert "8 orders, 5 fills" in both
 
 
+def test_records_are_asked_for_by_id_or_number(says, account):
+    says("import-orders", SCHWAB, "--account", account)
+    for command in ("orders", "fills", "positions", "pnl"):
+        by_id = says(command, "--account", account, "--csv")
+        assert by_id == says(command, "--account", "4411-5789", "--csv")
+    assert "account='none' is not known" in says("orders", "--account", "none", code=2)
+
+
 def test_an_account_is_opened_filled_and_brought_up_to_date(says, books):
     told = says("open-account", "ada", "schwab", "--number", "77-5789", "--type", "cash")
     number = told.split()[1]

@@ -94,7 +94,7 @@ def import_orders(
     Imported trades.csv into account 1:
       new      1 order
       days     1 row has no time of day; the close is taken
-      next     ma.refresh_positions(1) takes it into ma.positions() and ma.accounts()
+      next     ma.refresh_positions(1), or refresh-positions --account 1, takes it into positions
     >>> ma.import_orders(file, account=1, broker="other", mapping=columns).known
     1
     """

@@ -90,8 +90,9 @@ class Imported:
             amount = f", which moved {money:,.2f}" if self.skipped["amount"].notna().any() else ""
             told.append(("skipped", f"{len(self.skipped)} rows{amount}"))
         if self.orders or self.fills or self.updated:
-            refresh = f"ma.refresh_positions({self.account_id})"
-            told.append(("next", f"{refresh} takes it into ma.positions() and ma.accounts()"))
+            number = self.account_id
+            refresh = f"ma.refresh_positions({number}), or refresh-positions --account {number},"
+            told.append(("next", f"{refresh} takes it into positions"))
         return told
 
     def _skipped_lines(self) -> list[str]:
