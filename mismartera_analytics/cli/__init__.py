@@ -6,9 +6,12 @@ import sys
 
 __all__ = ["main"]
 
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended, as shells have it."""
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 the work failed, 2 the call was wrong.
+    """Run the command line and exit: 0 done, 1 the work failed, 2 the call was wrong, 130 interrupted.
 
     Parameters
     ----------
@@ -20,6 +23,10 @@ def main(arguments: list[str] | None = None) -> None:
     SystemExit
         Always.
     """
-    from mismartera_analytics.cli import application
+    try:
+        from mismartera_analytics.cli import application
 
-    sys.exit(application.run(sys.argv[1:] if arguments is None else arguments))
+        code = application.run(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # while the packages are loaded, before a command has begun
+        code = INTERRUPTED
+    sys.exit(code)

@@ -120,6 +120,29 @@ def test_version(environment: dict[str, str]) -> None:
     assert call("--version", environment=environment).stdout == f"mismartera {ma.__version__}\n"
 
 
+def test_ctrl_c_before_a_command_has_begun_is_quiet(environment: dict[str, str]) -> None:
+    program = """
+import sys
+from mismartera_analytics import cli
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+cli.main(["accounts"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_a_password_is_typed_on_the_terminal_only(environment: dict[str, str]) -> None:
     pexpect = pytest.importorskip("pexpect")
     call("db", "init", environment=environment)
