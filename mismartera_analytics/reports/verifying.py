@@ -130,7 +130,8 @@ def verify_report(path: str | os.PathLike[str]) -> ReportCheck:
     if logged is None:
         raise UnknownNameError(
             f"{str(path)!r} is not in the table of reports: it was not written from this database, "
-            f"is another user's, or is an altered copy; verify the file where it was written."
+            f"is another user's, or is an altered copy; verify the file where it was written. An index "
+            f"and a tear sheet of a result in memory are not noted."
         )
     found = []
     if logged.file_hash != digest:
