@@ -128,14 +128,28 @@ def _read(
     ]  # labels keep names apart
     result = db_session.connection().execute(statement.with_only_columns(*selected))
     parts: list[list[Any]] = [[] for _ in columns]
-    kinds = [column.type for column in columns.values()]
     cursor: Any = (
         result.cursor
     )  # the driver's own: its tuples come six times as fast as Row objects
     while rows := cursor.fetchmany(CHUNK):
-        for part, values, kind in zip(parts, zip(*rows, strict=True), kinds, strict=True):
-            part.append(convert(values, kind, dialect))
+        for part, values, (name, column) in zip(
+            parts, zip(*rows, strict=True), columns.items(), strict=True
+        ):
+            try:
+                part.append(convert(values, column.type, dialect))
+            except (TypeError, ValueError):  # of numpy and pyarrow, for what SQLite keeps anywhere
+                raise StorageError(_misplaced(name, values, column.type)) from None
     return parts
+
+
+def _misplaced(name: str, values: tuple[Any, ...], kind: Any) -> str:
+    """Return the sentence on a value that is of another kind than its column."""
+    right = (int, float) if isinstance(kind, Integer | Float) else str
+    odd = next((one for one in values if one is not None and not isinstance(one, right)), None)
+    what = "a value" if odd is None else repr(odd)
+    return (
+        f"the database holds {what} as {name}, which is none; 'mismartera doctor' names the rows."
+    )
 
 
 def _plain(column: Any, dialect: str) -> Any:

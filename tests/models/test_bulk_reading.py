@@ -194,3 +194,19 @@ def test_values_that_are_no_times_are_named(many):
     for key in (None, Order.id):
         with pytest.raises(StorageError, match=r"'soon' where a time belongs.*mismartera doctor"):
             read(key)
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("column", "value"), [("placed_at", "5"), ("quantity", "'many'"), ("filled_at", "x'00ff'")]
+)
+def test_values_of_another_kind_are_named(many, column, value):
+    with session_scope() as db_session:
+        db_session.connection().exec_driver_sql(
+            f"UPDATE orders SET {column} = {value} WHERE id = 2001"
+        )
+    with (
+        read_session() as db_session,
+        pytest.raises(StorageError, match=f"as {column}, which is none"),
+    ):
+        read_frame(db_session, {column: getattr(Order, column)}, select(Order.id))
