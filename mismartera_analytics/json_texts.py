@@ -18,6 +18,8 @@ MAX_LEVELS = 100
 """Deepest nesting of lists and objects."""
 MAX_VALUES = 4_000_000
 """Most values of one text: an empty list takes 3 characters of it and 64 bytes of memory."""
+VALUES_OF_A_MILLION = 250_000
+"""Most values of a million characters that may be read: a million empty lists take seconds to make."""
 _SURELY_FINITE = 300
 """So many digits make a number that a float64 holds."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)
@@ -169,8 +171,9 @@ def _check_size(text: str, what: str, error: type[MismarteraError], most_mb: int
     _check_characters(text, what, error)
     _check_depth(text, what, error)
     values = text.count(",") + text.count("[") + text.count("{")
-    if values > MAX_VALUES:
-        raise error(f"{what} holds more than {MAX_VALUES:,} values.")
+    most = min(MAX_VALUES, most_mb * VALUES_OF_A_MILLION)
+    if values > most:
+        raise error(f"{what} holds more than {most:,} values.")
 
 
 def _check_characters(text: str, what: str, error: type[MismarteraError]) -> None:

@@ -230,7 +230,7 @@ def usable_fills(db_session: Session, fills: pd.DataFrame) -> pd.DataFrame:
         & fills["side"].isin(frames.SIDES).to_numpy()
     )
     if not good.all():
-        orders = fills.loc[~good, "order_id"].unique()
+        orders = sorted(fills.loc[~good, "order_id"].unique())
         shown = ", ".join(str(number) for number in orders[:5])
         more = f" and {len(orders) - 5} more" if len(orders) > 5 else ""
         warnings.warn(

@@ -47,6 +47,9 @@ NO_ROWS = {
 RAW = {"SessionLocal", "session_scope"}
 """The database itself: whoever opens it is its administrator, as documented."""
 
+OF_EVERYBODY = {"doctor"}
+"""Names that look at everybody's rows: for superusers."""
+
 PEOPLE = {"create_user"}
 """Names that a superuser alone may call while somebody is signed in."""
 
@@ -174,7 +177,7 @@ def check_silent(text: str) -> None:
 
 
 def test_every_name_of_the_facade_has_a_rule() -> None:
-    ruled = {*NO_ROWS, *RAW, *PEOPLE, *READS, *OF_ACCOUNTS, *QUERIES, *OF_RUNS}
+    ruled = {*NO_ROWS, *RAW, *PEOPLE, *OF_EVERYBODY, *READS, *OF_ACCOUNTS, *QUERIES, *OF_RUNS}
     assert ruled == set(ma.__all__), "say above whose rows a new name shows or changes"
     for name in NO_ROWS:
         value = getattr(ma, name)
@@ -252,6 +255,12 @@ def test_sql_shows_a_user_their_own_rows(world: Books) -> None:
             check_silent(seen.to_csv())
 
 
+def test_everybodys_rows_are_looked_at_by_superusers(world: Books) -> None:
+    for name in OF_EVERYBODY:
+        with ma.as_user("ada"), pytest.raises(NotAllowedError, match="superuser"):
+            getattr(ma, name)()
+
+
 def test_people_are_made_by_superusers(world: Books) -> None:
     with ma.as_user("ada"), pytest.raises(NotAllowedError):
         ma.create_user("eve", "eve@example.com", "pw")
@@ -277,6 +286,7 @@ SHOW = {"accounts", "backtest list", "fills", "orders", "pnl", "positions", "tri
 TOLD = {
     "import-orders": ["{file}", "--account", "{account}", "--broker", "schwab"],
     "reconcile": ["--account", "{account}"],
+    "refresh-positions": ["--account", "{account}"],
     "report": ["--account", "{account}", "--out", "{folder}"],
 }
 """Commands that are told the account."""
@@ -287,19 +297,24 @@ OF_A_FILE = {"report verify"}
 OF_A_RUN = {"backtest rerun", "backtest show"}
 """Commands that are told a saved run."""
 
-OF_PEOPLE = {"user create", "user password", "user check"}
-OF_NOBODY = {"backtest run", "sessions", "demo"}
+OF_PEOPLE = {"user create", "user password", "user check", "open-account"}
+OF_NOBODY = {"backtest run", "backup verify", "sessions", "demo"}
+FOR_SUPERUSERS = {"backup write": "{folder}/new.zip", "restore": "{folder}/new.zip", "doctor": None}
+"""Commands that read or write everybody's rows, and the file that they are told."""
 OF_PROCESSES = {"notebook run"}
 """Commands that start a process in which nobody is signed in: for superusers."""
 OF_THE_MARKET = ("bars ", "calendar ", "db ")
+OF_OWNERS = {"db grant-role"}
+"""Commands that only the owner of PostgreSQL's tables has the rights for."""
 
 
 def test_every_command_has_a_rule() -> None:
     ruled = {*SHOW, *TOLD, *OF_A_FILE, *OF_A_RUN, *OF_PEOPLE, *OF_NOBODY, *OF_PROCESSES, "sql"}
+    ruled |= FOR_SUPERUSERS.keys()
     rest = {name for name in commands() if not name.startswith(OF_THE_MARKET)}
     assert rest == ruled, "say above whose rows a new command shows or changes"
     for name, command in commands().items():
-        if name.startswith(OF_THE_MARKET) or name in OF_NOBODY:
+        if (name.startswith(OF_THE_MARKET) and name not in OF_OWNERS) or name in OF_NOBODY:
             assert not {"user", "account"} & {option.name for option in command.params}, name
 
 
@@ -353,6 +368,14 @@ def test_commands_show_a_user_their_own_rows(
     assert code == 0, text
     for page in (tmp_path / "all").iterdir():
         check_silent(page.read_text("utf-8"))
+    for name, told in FOR_SUPERUSERS.items():
+        words = [] if told is None else [told.format(folder=tmp_path)]
+        code, text = call(*name.split(), *words)
+        assert code == 1, text
+        assert "superuser" in text
+    code, text = call("open-account", "bob", "schwab", "--number", "BOB-78")
+    assert code == 1, text
+    assert "may not open accounts for another user" in text
     for name in OF_PROCESSES:
         code, text = call(*name.split(), str(file))
         assert code == 1

@@ -67,7 +67,9 @@ def test_nothing_recorded_and_bad_arguments(books):
         ma.returns(by="totals")
     with pytest.raises(InvalidInputError, match="did you mean 'split'"):
         ma.contributions(flow_timing="splits")
-    with pytest.raises(InvalidInputError, match="negative"):
+    with pytest.raises(
+        InvalidInputError, match="max_price_age=-1 must be a whole number of at least 0"
+    ):
         ma.returns(max_price_age=-1)
 
 

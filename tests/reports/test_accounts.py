@@ -196,7 +196,9 @@ def test_purchases_without_a_deposit_are_warned_of_in_the_report_and_in_the_inde
     assert "from the first session on (2025-06-30)" in notice.text
     assert "ma.record_flows" in notice.text
     done = report(accounts=[account], out=tmp_path)
-    assert done.frame.loc[0, "attention"] == notice.text
+    late, _, remark = done.frame.loc[0, "attention"].partition("; ")
+    assert remark == notice.text
+    assert late.startswith("no bars since 2025-07-07, and ")
     page = (tmp_path / "index.html").read_text("utf-8")
     assert "Nothing needs attention" not in page
     assert "Remarks" in page
