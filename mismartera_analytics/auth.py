@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import defer
 
 from mismartera_analytics import config
-from mismartera_analytics.arguments import is_whole
+from mismartera_analytics.arguments import is_whole, truth
 from mismartera_analytics.errors import (
     DuplicateError,
     InvalidInputError,
@@ -149,8 +149,9 @@ def create_user(
     identity = current_user()
     if identity is not None and not identity.is_superuser:
         raise NotAllowedError(f"user {identity.username!r} may not create users; a superuser may.")
+    is_superuser = truth(superuser, "superuser")
     hashed = config.HiddenText(password_context().hash(password))
-    return _insert_user(username, email, hashed, superuser=superuser)
+    return _insert_user(username, email, hashed, superuser=is_superuser)
 
 
 @repeated

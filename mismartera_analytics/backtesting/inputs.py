@@ -16,7 +16,7 @@ from mismartera_analytics.backtesting.exchanges import CalendarLike, Calendars, 
 from mismartera_analytics.backtesting.forms import Instructions
 from mismartera_analytics.backtesting.market import Market, build_market, rows_by_symbol
 from mismartera_analytics.backtesting.renaming import changes_among, linked_names, told_by_names
-from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError
+from mismartera_analytics.errors import BarsNotFoundError, InvalidBarsError, InvalidInputError
 
 if TYPE_CHECKING:
     from mismartera_analytics.market_data.store import BarStore
@@ -165,6 +165,10 @@ def _within(
         spans = [instants_of_labels(own, first, last) for own in set(calendars.values())]
         first = min((one for one, _ in spans if one is not None), default=None)
         last = max((one for _, one in spans if one is not None), default=None)
+    for bound in (first, last):
+        name = "timestamp" if isinstance(bound, dt.datetime) else "session"
+        if bound is not None and name not in bars:
+            raise InvalidBarsError(f"bars has no column {name!r}, which start and end ask for.")
     kept = np.ones(len(bars), np.bool_)
     for bound, is_start in ((first, True), (last, False)):
         if bound is None:

@@ -274,7 +274,10 @@ def compact(
 def vacuum(
     intervals: Annotated[list[str] | None, typer.Argument(help="Which; all by default.")] = None,
     days: Annotated[
-        float, typer.Option(min=0, help="Keep versions that were the newest in so many days.")
+        float,
+        typer.Option(
+            min=0, max=100_000, help="Keep versions that were the newest in so many days."
+        ),
     ] = 30.0,
     *,
     dry_run: Annotated[

@@ -223,6 +223,8 @@ def parsed_times(column: pd.Series) -> pd.Series:
                 f"with pandas.to_datetime(…, unit='s', utc=True)."
             )
         return pd.to_datetime(column.astype("str"), format="%Y%m%d", errors="coerce")
+    if column.dtype == object:
+        column = column.mask(column.map(lambda value: isinstance(value, bytes)).astype("bool"))
     text = column.astype("str")
     has_offset = text.str.contains(_OFFSET, na=False) & text.str.contains(":", na=False)
     without = text[~has_offset & column.notna()]

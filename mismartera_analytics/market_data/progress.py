@@ -7,6 +7,8 @@ import warnings
 from importlib import import_module
 from typing import Any
 
+from mismartera_analytics.arguments import truth
+
 __all__ = ["progress_bar"]
 
 
@@ -76,6 +78,6 @@ def _vanishing(kind: Any, options: dict[str, Any]) -> Any:
 def _is_hidden(progress: bool | None) -> bool | None:  # noqa: FBT001
     """Return tqdm's `disable`: None asks whether this is a terminal, which no notebook is."""
     if progress is not None:
-        return not progress
+        return not truth(progress, "progress")
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return False if type(shell).__name__ == "ZMQInteractiveShell" else None

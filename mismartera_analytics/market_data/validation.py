@@ -41,6 +41,7 @@ __all__ = [
 REPEATED = "a repeated symbol and time"
 
 SHOWN_ROWS = 5
+LONGEST_NUMBER = 400  # [characters] no float64 is written longer
 _ROWS_AT_ONCE = 32_768
 _GRID_SECONDS = 60
 """Bars of a minute and longer start on whole minutes: sessions open there, at 09:32 in Karachi."""
@@ -296,11 +297,17 @@ def numbers(column: pd.Series) -> NDArray[np.float64]:
     if column.dtype.kind in "bcmM" or isinstance(column.dtype, pd.PeriodDtype):
         return np.full(len(column), np.nan)  # NumPy would count truths, and nanoseconds
     if not pd.api.types.is_numeric_dtype(column.dtype):
+        column = column.mask(column.map(_is_no_number).astype("bool"))
         try:
             column = pd.to_numeric(column, errors="coerce")
         except OverflowError:  # a whole number beyond all floats
             column = pd.to_numeric(column.astype("str"), errors="coerce")
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _is_no_number(value: object) -> bool:
+    """Tell bytes, and texts so long that it takes seconds to see that no float holds them."""
+    return isinstance(value, bytes) or (isinstance(value, str) and len(value) > LONGEST_NUMBER)
 
 
 def _broken_rows(

@@ -127,7 +127,7 @@ def observations(returns: Any, *, argument: str = "returns") -> Observations:
     is_frame = isinstance(returns, pd.DataFrame)
     try:
         values = np.asarray(returns, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidInputError(
             f"{argument} holds {type(returns).__name__} values that are not numbers; "
             f"pass simple returns such as prices.pct_change()."

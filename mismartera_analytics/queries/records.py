@@ -367,7 +367,7 @@ def in_range(table: pd.DataFrame, column: str, bounds: tuple[Any, Any]) -> pd.Da
 def _filters(*, side: str | None = None) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if side is not None:
-        if side not in frames.SIDES:
+        if not is_one_of(side, frames.SIDES):
             raise InvalidInputError(f"side={side!r} is not one of {', '.join(frames.SIDES)}.")
         conditions.append(Order.side == side)
     return conditions

@@ -160,7 +160,7 @@ def _checked_orders(orders: pd.DataFrame, fills: pd.DataFrame | None) -> pd.Data
     refuse_precision(table["time_precision"], index, "orders")
     table = table.reset_index(drop=True)
     table["place"] = np.arange(len(table))
-    table["label"] = index.astype("str")
+    table["label"] = [str(label).encode("utf-8", "replace").decode() for label in index]
     if fills is not None:
         _fill_in(table, fills, index)
     _settle(table, index)

@@ -6,6 +6,7 @@ import contextlib
 import decimal
 import gzip
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import mismartera_analytics as ma
 from mismartera_analytics.calendars.files import export_holidays, import_holidays
 from mismartera_analytics.cli.application import run as command
 from mismartera_analytics.errors import (
+    InvalidBarsError,
     InvalidInputError,
     InvalidOrderError,
     MismarteraError,
@@ -100,6 +102,9 @@ def test_tables_that_no_rule_can_be_asked_of(account):
         lambda: ma.audit_bars("AAPL", "1d", limits=ARRAY),
         lambda: ma.trading_calendar("NYSE").is_open("2024-01-02T15:00Z", phase=pd.Series([1, 2])),
         lambda: ma.doctor(fix=pd.DataFrame({"a": [1]})),
+        lambda: ma.doctor(progress=ARRAY), lambda: ma.fills(side=ARRAY),
+        lambda: ma.create_user("eve", "eve@example.com", "pw", superuser=(True,)),
+        lambda: ma.minimum_track_record_length([10**400, 1]),
     ],
 )  # fmt: skip
 def test_arguments_of_another_kind(account, call):
@@ -114,6 +119,27 @@ def test_a_row_that_ends_before_a_mapped_column_is_refused(account, tmp_path: Pa
                "price": "Paid"}  # fmt: skip
     with pytest.raises(InvalidOrderError, match=r"line 2.*may be cut off"):
         ma.import_orders(path, account=account, broker="elsewhere", mapping=mapping)
+
+
+def test_a_number_that_fills_a_page_is_no_number(ready_database):
+    bars = bars_frame()
+    bars["close"] = bars["close"].astype(object)
+    for cell in ("9" * 2_000_000, b"\xff"):
+        bars.loc[0, "close"] = cell
+        began = time.process_time()
+        with pytest.raises(InvalidBarsError):
+            ma.ingest_bars(bars, "1d", progress=False)
+        assert time.process_time() - began < 2
+
+
+def test_labels_of_rows_may_be_anything(account):
+    odd = pd.Index(["\ud800"], dtype=object)
+    at = pd.Timestamp("2025-07-02 10:00", tz="America/New_York")
+    order = {"symbol": ["IBM"], "side": ["BUY"], "quantity": [0.0], "placed_at": [at]}
+    with pytest.raises(InvalidOrderError, match="quantity is not positive"):
+        ma.record_orders(pd.DataFrame(order, index=odd), account=account)
+    order["quantity"] = [1.0]
+    assert ma.record_orders(pd.DataFrame(order, index=odd), account=account).orders == 1
 
 
 def test_a_zone_that_is_none_is_told(ready_database, capsys):

@@ -84,7 +84,7 @@ def _rows_of_csv(source: Source) -> list[Row]:
             total = (place, last[-1]) if last else None
             continue
         width = len([name for name in header if name])
-        if len(texts) < width:
+        if any(header[len(texts) :]):
             raise refuse_row(
                 place, f"the row has {len(texts)} of {width} cells; the file may be cut off"
             )
