@@ -15,6 +15,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     MissingDependencyError,
     UnknownArgumentError,
+    as_given,
     suggestion,
 )
 
@@ -69,7 +70,7 @@ def whole(value: Any, argument: str, *, least: int = 0, most: int | None = None)
     """
     if not is_whole(value) or value < least or (most is not None and value > most):
         bounds = f"of at least {least}" if most is None else f"from {least} to {most:,}"
-        raise InvalidInputError(f"{argument}={value!r} must be a whole number {bounds}.")
+        raise InvalidInputError(f"{argument}={as_given(value)} must be a whole number {bounds}.")
     return int(value)
 
 
@@ -87,7 +88,7 @@ def truth(value: Any, argument: str) -> bool:
     True
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise InvalidInputError(f"{argument}={value!r} must be True or False.")
+        raise InvalidInputError(f"{argument}={as_given(value)} must be True or False.")
     return bool(value)
 
 
@@ -114,7 +115,7 @@ def check_choice(value: Any, argument: str, allowed: Collection[str]) -> None:
     """
     if not (isinstance(value, str) and value in allowed):
         raise InvalidInputError(
-            f"{argument}={value!r} is unknown{suggestion(str(value), allowed) or '.'} "
+            f"{argument}={as_given(value)} is unknown{suggestion(str(value), allowed) or '.'} "
             f"Allowed: {', '.join(allowed)}."
         )
 
@@ -181,5 +182,5 @@ def dask_client(value: Any) -> Any:
             "client= needs Dask; install it with pip install 'mismartera-analytics[distributed]'."
         ) from None
     if not isinstance(value, Client):
-        raise InvalidInputError(f"client={value!r} must be a distributed.Client.")
+        raise InvalidInputError(f"client={as_given(value)} must be a distributed.Client.")
     return value

@@ -21,6 +21,7 @@ from mismartera_analytics.errors import (
     MismarteraError,
     NotAllowedError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.models import database
@@ -74,11 +75,15 @@ _identity: ContextVar[Identity | None] = ContextVar("mismartera_identity", defau
 
 def _check_text(value: str, *, argument: str) -> None:
     if not isinstance(value, str) or not value.strip() or value != value.strip():
-        raise InvalidInputError(f"{argument}={value!r} must be text without blanks at its ends.")
+        raise InvalidInputError(
+            f"{argument}={as_given(value)} must be text without blanks at its ends."
+        )
     if len(value) > 100:
         raise InvalidInputError(f"{argument} has {len(value)} characters; at most 100 are allowed.")
     if not value.isprintable():
-        raise InvalidInputError(f"{argument}={value!r} holds characters that cannot be printed.")
+        raise InvalidInputError(
+            f"{argument}={as_given(value)} holds characters that cannot be printed."
+        )
 
 
 def _hidden(password: str) -> str:
@@ -144,7 +149,9 @@ def create_user(
     _check_text(username, argument="username")
     _check_text(email, argument="email")
     if "@" not in email[1:-1]:
-        raise InvalidInputError(f"email={email!r} is not an address such as 'ada@example.com'.")
+        raise InvalidInputError(
+            f"email={as_given(email)} is not an address such as 'ada@example.com'."
+        )
     _check_password(password)
     identity = current_user()
     if identity is not None and not identity.is_superuser:
@@ -177,7 +184,9 @@ def _insert_user(username: str, email: str, hashed: str, *, superuser: bool) -> 
 def _refuse_taken(db_session: Session, username: str, email: str) -> None:
     for column, value in ((User.username, username), (User.email, email)):
         if db_session.scalar(select(func.count()).where(column == value)):
-            raise DuplicateError(f"{column.key}={value!r} is taken; choose another.") from None
+            raise DuplicateError(
+                f"{column.key}={as_given(value)} is taken; choose another."
+            ) from None
 
 
 def set_password(user: str | int | User, password: str) -> None:
@@ -380,7 +389,7 @@ def find_user(db_session: Session, user: str | int | User) -> User:
     if found is None:
         names = list(db_session.scalars(select(User.username)))
         hint = suggestion(user, names) if isinstance(user, str) else ""
-        raise UnknownNameError(f"user={user!r} is not known{hint or '.'}")
+        raise UnknownNameError(f"user={as_given(user)} is not known{hint or '.'}")
     return found
 
 
@@ -389,5 +398,5 @@ def _lookup(db_session: Session, user: str | int | User) -> User | None:
         return db_session.scalar(select(User).where(User.username == user).options(NO_HASH))
     number = user.id if isinstance(user, User) else user
     if not is_whole(number):
-        raise InvalidInputError(f"user={user!r} is not a user name, an id or a User.")
+        raise InvalidInputError(f"user={as_given(user)} is not a user name, an id or a User.")
     return db_session.get(User, int(number), options=[NO_HASH])

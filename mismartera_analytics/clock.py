@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from mismartera_analytics.errors import InvalidInputError, NaiveDatetimeError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    NaiveDatetimeError,
+    as_given,
+    suggestion,
+)
 
 __all__ = [
     "UTC",
@@ -67,7 +72,7 @@ def zone(name: str, *, argument: str = "tz") -> ZoneInfo:
     """
     if not isinstance(name, str):
         raise InvalidInputError(
-            f"{argument}={name!r} must be an IANA name such as 'Europe/London'."
+            f"{argument}={as_given(name)} must be an IANA name such as 'Europe/London'."
         )
     try:
         return ZoneInfo(name)
@@ -76,7 +81,8 @@ def zone(name: str, *, argument: str = "tz") -> ZoneInfo:
 
         hint = suggestion(name, available_timezones())
         raise InvalidInputError(
-            f"{argument}={name!r} is not an IANA time zone{hint or ' such as America/New_York.'}"
+            f"{argument}={as_given(name)} is not an IANA time "
+            f"zone{hint or ' such as America/New_York.'}"
         ) from None
 
 
@@ -148,11 +154,11 @@ def parse_instant(value: InstantLike, *, argument: str) -> dt.datetime:
             moment = dt.datetime.fromisoformat(moment)
         except ValueError:
             raise InvalidInputError(
-                f"{argument}={value!r} is not a time; write it as '2025-07-02T09:30:00-04:00'."
+                f"{argument}={as_given(value)} is not a time; write it as '2025-07-02T09:30:00-04:00'."
             ) from None
     if not isinstance(moment, dt.datetime):
         raise InvalidInputError(
-            f"{argument}={value!r} is not an instant; pass a datetime with a time zone."
+            f"{argument}={as_given(value)} is not an instant; pass a datetime with a time zone."
         )
     if moment != moment:  # NaT, which alone differs from itself
         raise InvalidInputError(f"{argument} is missing (NaT); pass a datetime with a time zone.")
@@ -229,7 +235,9 @@ def parse_bound(value: LabelLike | InstantLike, *, argument: str) -> Bound:
         try:
             return dt.date.fromisoformat(value)
         except ValueError:
-            raise InvalidInputError(f"{argument}={value!r} is not a day of the calendar.") from None
+            raise InvalidInputError(
+                f"{argument}={as_given(value)} is not a day of the calendar."
+            ) from None
     if isinstance(value, dt.datetime):
         is_midnight = (
             value.tzinfo is None and value == value and value.time() == dt.time()
@@ -311,7 +319,8 @@ def parse_interval(value: str | Interval, *, argument: str = "interval") -> Inte
     match = _INTERVAL.match(value) if isinstance(value, str) else None
     if match is None:
         raise InvalidInputError(
-            f"{argument}={value!r} is not an interval; write '1s', '5m', '1h', '1d', '1w' or '1mo'."
+            f"{argument}={as_given(value)} is not an interval; write '1s', '5m', '1h', '1d', '1w' "
+            f"or '1mo'."
         )
     count, unit = int(match[1]), match[2]
     for small, large in (("s", "m"), ("m", "h")):

@@ -16,7 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from mismartera_analytics.errors import ConfigurationError, suggestion
+from mismartera_analytics.errors import ConfigurationError, as_given, suggestion
 
 __all__ = ["HiddenText", "Settings", "configure", "home", "settings", "without_password"]
 
@@ -200,7 +200,9 @@ class Settings(BaseSettings):
 
     def __repr__(self) -> str:
         shown = self.__repr_args__()
-        return "Settings(\n" + "".join(f"  {name}={value!r},\n" for name, value in shown) + ")"
+        return (
+            "Settings(\n" + "".join(f"  {name}={as_given(value)},\n" for name, value in shown) + ")"
+        )
 
     __str__ = __repr__
 
@@ -251,7 +253,7 @@ def _load() -> Settings:
     reason = first["msg"].removeprefix("Value error, ")
     shown = without_password(str(first["input"]))
     # Raised here, so that the error drags no frames along in which the environment lies open.
-    raise ConfigurationError(f"setting {name}={shown!r}: {reason}.")
+    raise ConfigurationError(f"setting {name}={as_given(shown)}: {reason}.")
 
 
 def settings() -> Settings:

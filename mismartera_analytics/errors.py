@@ -8,6 +8,7 @@ that names the argument, its value and what is allowed or what to do.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,12 +37,15 @@ __all__ = [
     "UnknownArgumentError",
     "UnknownNameError",
     "WorkerError",
+    "as_given",
     "suggestion",
 ]
 
 
 _LONGEST = 100
 """Characters of a name that are compared."""
+_TOLD = 400
+"""Characters of a value that a message tells."""
 _LOOKED_AT = 8
 """Near names that are compared letter by letter."""
 
@@ -222,3 +226,66 @@ def suggestion(name: object, allowed: Iterable[str]) -> str:
         return ratio, sum(a == b for a, b in zip(other, folded, strict=False))
 
     return f", did you mean {by_folded[max(near, key=nearness)]!r}?"
+
+
+class _Brief(reprlib.Repr):
+    """Writes what a caller gave so that it fits into a sentence; raises nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother, self.maxlong = 4, 300, 200, 60
+        self.maxtuple = self.maxlist = self.maxset = self.maxfrozenset = self.maxdict = 12
+
+    def repr_DataFrame(self, frame: Any, _level: int) -> str:  # noqa: N802 - the name of the type
+        return f"a DataFrame of shape {frame.shape}"
+
+    def repr_Series(self, series: Any, _level: int) -> str:  # noqa: N802 - the name of the type
+        return f"a Series of length {len(series)}"
+
+    def repr_ndarray(self, array: Any, level: int) -> str:
+        if array.size > self.maxlist:
+            return f"an array of shape {array.shape}"
+        return self.repr_instance(array, level)
+
+    def repr_dict(self, given: Any, level: int) -> str:
+        # In the caller's order: the base class sorts the keys.
+        shown = [f"{self.repr1(key, level - 1)}: {self.repr1(given[key], level - 1)}"
+                 for key in list(given)[: self.maxdict]]  # fmt: skip
+        return "{" + ", ".join(shown + ["..."] * (len(given) > self.maxdict)) + "}"
+
+    def repr_int(self, number: int, level: int) -> str:
+        try:
+            return super().repr_int(number, level)
+        except ValueError:
+            return "a whole number of thousands of digits"
+
+    def repr_instance(self, value: Any, level: int) -> str:
+        return " ".join(super().repr_instance(value, level).split())
+
+
+_BRIEF = _Brief()
+
+
+def as_given(value: object) -> str:
+    """Return a value as the caller would write it, cut to what fits into a sentence.
+
+    Parameters
+    ----------
+    value
+        Anything, also what cannot be written, such as a frame with a signalling NaN.
+
+    Returns
+    -------
+    str
+        `repr` of short values; the middle of long texts is left out, and tables are told by their size.
+
+    Examples
+    --------
+    >>> as_given("APPL"), as_given(2.5), len(as_given("A" * 5_000))
+    ("'APPL'", '2.5', 300)
+    >>> import pandas as pd
+    >>> as_given(pd.DataFrame({"close": [1.0, 2.0]}))
+    'a DataFrame of shape (2, 1)'
+    """
+    told = _BRIEF.repr(value)
+    return told if len(told) <= _TOLD else f"{told[: _TOLD // 2]}...{told[-_TOLD // 2 :]}"

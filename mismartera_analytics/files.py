@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from mismartera_analytics.errors import StorageError
+from mismartera_analytics.errors import StorageError, as_given
 
 __all__ = [
     "digest_of",
@@ -137,7 +137,9 @@ def _said(target: Path, argument: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise StorageError(f"{argument}={str(target)!r} cannot be written: {reason}.") from None
+        raise StorageError(
+            f"{argument}={as_given(str(target))} cannot be written: {reason}."
+        ) from None
 
 
 def settle(path: Path) -> None:

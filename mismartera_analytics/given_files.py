@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.errors import InvalidInputError, StorageError, as_given
 
 __all__ = ["MAX_MB", "check_path", "read_given"]
 
@@ -27,7 +27,7 @@ def check_path(path: Path, *, argument: str = "path") -> None:
         is_fit = False
     if not is_fit:
         raise InvalidInputError(
-            f"{argument}={text[:100]!r} is no path: it holds NUL or half a sign."
+            f"{argument}={as_given(text[:100])} is no path: it holds NUL or half a sign."
         )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mismartera_analytics import config
-from mismartera_analytics.errors import NotAllowedError
+from mismartera_analytics.errors import NotAllowedError, as_given
 
 __all__ = ["SETTING", "import_allowed", "import_recorded", "strategies_folder"]
 
@@ -58,7 +58,7 @@ def import_allowed(module: str) -> Any:
     found = _allowed(module)
     if found is None:
         raise NotAllowedError(
-            f"module={module!r} may not be imported: what a database names runs only from "
+            f"module={as_given(module)} may not be imported: what a database names runs only from "
             f"{strategies_folder()}, {SAMPLES!r} and what the setting {SETTING} names "
             f"({', '.join(_listed()) or 'nothing'})."
         )
@@ -119,7 +119,8 @@ def _allowed(module: str) -> Path | None:
     other = _elsewhere(top)
     if other is not None and not _lies_in(other, folder):
         raise NotAllowedError(
-            f"module={module!r} may not be imported: {folder} has a file of that name, but Python "
+            f"module={as_given(module)} may not be imported: {folder} has a file of that name, but "
+            f"Python "
             f"finds another module {top!r} first ({other.origin}); rename the file."
         )
     return folder

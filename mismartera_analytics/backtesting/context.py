@@ -15,7 +15,7 @@ from mismartera_analytics.backtesting.simulation import Simulation
 from mismartera_analytics.backtesting.tickets import Ticket
 from mismartera_analytics.backtesting.views import Cursor, reveal
 from mismartera_analytics.clock import UTC
-from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
+from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, as_given
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["Context", "FillEvent"]
@@ -243,7 +243,7 @@ class Context:
         """
         orders = self._simulation.placed
         if not 0 <= order_id < len(orders):
-            raise InvalidOrderError(f"order_id={order_id!r} is no order of this run.")
+            raise InvalidOrderError(f"order_id={as_given(order_id)} is no order of this run.")
         if orders[order_id]["status"] != layouts.WORKING:
             return False
         orders[order_id]["status"] = layouts.CANCELLED
@@ -287,7 +287,8 @@ class Context:
             raise InvalidInputError(f"symbol is missing; name one of {', '.join(self.symbols)}.")
         if isinstance(symbol, (int, float)):
             raise InvalidInputError(
-                f"symbol={symbol!r} is a number; give the symbol first or name the other: quantity=."
+                f"symbol={as_given(symbol)} is a number; give the symbol first or name the other: "
+                f"quantity=."
             )
         number = self._numbers.get(symbol)
         return self._market.position_of(symbol) if number is None else number
@@ -309,7 +310,7 @@ class Context:
         number = self._number(symbol)
         if quantity is not None and percent is not None:
             raise InvalidOrderError(
-                f"quantity={quantity!r} and percent={percent!r} exclude another."
+                f"quantity={as_given(quantity)} and percent={as_given(percent)} exclude another."
             )
         if quantity is not None:
             sizing, size = layouts.UNITS, quantity

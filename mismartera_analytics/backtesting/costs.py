@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Protocol
 
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = [
     "BasisPoints",
@@ -135,7 +135,7 @@ class PerShare:
         _check(self.minimum, "minimum")
         if math.isnan(self.maximum) or self.maximum < self.minimum:
             raise InvalidInputError(
-                f"maximum={self.maximum!r} must be at least minimum={self.minimum!r}."
+                f"maximum={as_given(self.maximum)} must be at least minimum={as_given(self.minimum)}."
             )
 
     def terms(self) -> CommissionTerms:
@@ -282,7 +282,7 @@ class Times:
     def __post_init__(self) -> None:
         _check(self.factor, "factor")
         if not hasattr(self.policy, "terms"):
-            raise InvalidInputError(f"policy={self.policy!r} is no policy of costs.")
+            raise InvalidInputError(f"policy={as_given(self.policy)} is no policy of costs.")
 
     def terms(self) -> Any:
         """Return the policy as numbers."""
@@ -328,4 +328,6 @@ class VolumeShare:
 
 def _check(value: float, argument: str) -> None:
     if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
-        raise InvalidInputError(f"{argument}={value!r} must be a finite number of at least 0.")
+        raise InvalidInputError(
+            f"{argument}={as_given(value)} must be a finite number of at least 0."
+        )

@@ -16,6 +16,7 @@ from mismartera_analytics.errors import (
     DatabaseUnreachableError,
     InvalidInputError,
     StorageError,
+    as_given,
 )
 from mismartera_analytics.models.database import require_current
 
@@ -54,7 +55,9 @@ def check_family(family: object) -> None:
         If it is blank, too long or no text.
     """
     if not isinstance(family, str) or not family.strip() or len(family) > MAX_FAMILY:
-        raise InvalidInputError(f"family={family!r} must be text of 1 to {MAX_FAMILY} characters.")
+        raise InvalidInputError(
+            f"family={as_given(family)} must be text of 1 to {MAX_FAMILY} characters."
+        )
 
 
 def family_of(instructions: Instructions, family: str | None) -> str | None:

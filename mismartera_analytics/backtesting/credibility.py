@@ -17,6 +17,7 @@ from mismartera_analytics.errors import (
     DatabaseUnreachableError,
     StorageError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.json_texts import stored_object
@@ -148,7 +149,7 @@ def _unknown(family: str, names: Sequence[str]) -> UnknownNameError:
     hint = suggestion(family, names) or (
         f"; there are {', '.join(names[:10])}." if names else "; there are none."
     )
-    return UnknownNameError(f"family={family!r} has no trials{hint}")
+    return UnknownNameError(f"family={as_given(family)} has no trials{hint}")
 
 
 def _is_among(table: pd.DataFrame, record: TrialRecord) -> bool:

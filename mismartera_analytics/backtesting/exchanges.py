@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mismartera_analytics.calendars.sessions import TradingCalendar
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    UnknownNameError,
+    as_given,
+    suggestion,
+)
 
 __all__ = ["DEFAULT", "CalendarLike", "Calendars", "calendar_told", "calendars_asked"]
 
@@ -79,7 +84,7 @@ def _calendar(calendar: str | TradingCalendar) -> TradingCalendar:
             raise UnknownNameError(f"calendar: {error}") from None
     if not hasattr(calendar, "sessions"):
         raise InvalidInputError(
-            f"calendar={calendar!r} must be the name of an exchange or a TradingCalendar."
+            f"calendar={as_given(calendar)} must be the name of an exchange or a TradingCalendar."
         )
     return calendar
 

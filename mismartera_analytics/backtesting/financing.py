@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["Borrow", "BorrowRate", "BorrowTerms", "Interest", "InterestRates", "InterestTerms",
            "Maintenance"]  # fmt: skip
@@ -143,7 +143,8 @@ class Maintenance:
             if not (is_number and 0.0 < value <= most and math.isfinite(value)):
                 allowed = "up to 1" if name == "long" else "finite"
                 raise InvalidInputError(
-                    f"{name}={value!r} must be above 0 and {allowed}: the part of a position that must "
+                    f"{name}={as_given(value)} must be above 0 and {allowed}: the part of a "
+                    f"position that must "
                     f"be one's own. maintenance=None knows no margin calls."
                 )
 
@@ -151,5 +152,6 @@ class Maintenance:
 def _check(value: float, argument: str) -> None:
     if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
         raise InvalidInputError(
-            f"{argument}={value!r} must be a finite annual rate of at least 0; 0.05 is five per cent."
+            f"{argument}={as_given(value)} must be a finite annual rate of at least 0; 0.05 is five "
+            f"per cent."
         )

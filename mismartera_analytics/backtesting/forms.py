@@ -13,7 +13,7 @@ import pandas as pd
 
 from mismartera_analytics.arguments import is_number
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 
 __all__ = ["Instructions", "prepared"]
 
@@ -55,7 +55,8 @@ class Instructions:
                 raise InvalidInputError(f"{leave} belongs to {enter}.")
         if self.size is not None and self.form != "entries":
             raise InvalidInputError(
-                f"size={self.size!r} belongs to entries; weights and orders have sizes of their own, "
+                f"size={as_given(self.size)} belongs to entries; weights and orders have sizes of "
+                f"their own, "
                 f"and a strategy sizes its orders."
             )
         for name in ("weights", "orders"):
@@ -81,7 +82,7 @@ class Instructions:
             most = math.inf if name == "take_profit" else 1.0
             if not is_number(value) or not 0.0 < value < most:
                 raise InvalidInputError(
-                    f"{name}={value!r} must be a fraction of the entry's price above 0"
+                    f"{name}={as_given(value)} must be a fraction of the entry's price above 0"
                     f"{'' if most == math.inf else ' and below 1'}."
                 )
         if "stop_loss" in self.bracket and "trail" in self.bracket:
@@ -136,7 +137,9 @@ def prepared(strategy: Any, parameters: dict[str, Any] | None) -> Strategy | Non
         If it is no strategy, or parameters are given with an object.
     """
     if parameters is not None and not isinstance(parameters, Mapping):
-        raise InvalidInputError(f"parameters={parameters!r} must be a dict of names and values.")
+        raise InvalidInputError(
+            f"parameters={as_given(parameters)} must be a dict of names and values."
+        )
     if isinstance(strategy, type) and issubclass(strategy, Strategy):
         _check_methods(strategy)
         return strategy(**(parameters or {}))
@@ -146,7 +149,7 @@ def prepared(strategy: Any, parameters: dict[str, Any] | None) -> Strategy | Non
         return None
     if not isinstance(strategy, Strategy):
         raise InvalidInputError(
-            f"strategy={strategy!r} is no Strategy; derive a class from ma.Strategy."
+            f"strategy={as_given(strategy)} is no Strategy; derive a class from ma.Strategy."
         )
     _check_methods(type(strategy))
     return copy.copy(strategy)

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 
 from mismartera_analytics.arguments import whole
 from mismartera_analytics.backtesting.fingerprints import json_value
-from mismartera_analytics.errors import InvalidInputError, StrategyError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    StrategyError,
+    as_given,
+    suggestion,
+)
 
 __all__ = ["Combinations", "Condition", "Grid", "Listed", "combinations_of"]
 
@@ -131,7 +136,8 @@ def combinations_of(
     most = whole(most, "max_combinations", least=1)
     if where is not None and not callable(where):
         raise InvalidInputError(
-            f"where={where!r} must be a function of a combination: lambda p: p['fast'] < p['slow']."
+            f"where={as_given(where)} must be a function of a combination: lambda p: p['fast'] < "
+            f"p['slow']."
         )
     seed = whole(seed, "seed")
     if not isinstance(grid, Mapping):
@@ -239,7 +245,7 @@ def _plain(value: Any) -> Any:
 def _listed(grid: Iterable[Mapping[str, Any]], where: Condition | None, most: int) -> Listed:
     if isinstance(grid, (str, bytes)) or not isinstance(grid, Iterable):
         raise InvalidInputError(
-            f"grid={grid!r} must be a dict of parameters and their values, or a list of dicts."
+            f"grid={as_given(grid)} must be a dict of parameters and their values, or a list of dicts."
         )
     rows: list[dict[str, Any]] = []
     for row in grid:

@@ -16,7 +16,12 @@ from mismartera_analytics.backtesting.exchanges import CalendarLike, Calendars, 
 from mismartera_analytics.backtesting.forms import Instructions
 from mismartera_analytics.backtesting.market import Market, build_market, rows_by_symbol
 from mismartera_analytics.backtesting.renaming import changes_among, linked_names, told_by_names
-from mismartera_analytics.errors import BarsNotFoundError, InvalidBarsError, InvalidInputError
+from mismartera_analytics.errors import (
+    BarsNotFoundError,
+    InvalidBarsError,
+    InvalidInputError,
+    as_given,
+)
 
 if TYPE_CHECKING:
     from mismartera_analytics.market_data.store import BarStore
@@ -56,7 +61,9 @@ def asked_symbols(symbols: Any) -> list[str]:
         else list(symbols)
     )
     if not all(isinstance(symbol, str) for symbol in given):
-        raise InvalidInputError(f"symbols={symbols!r} must be a symbol or a list of symbols.")
+        raise InvalidInputError(
+            f"symbols={as_given(symbols)} must be a symbol or a list of symbols."
+        )
     if not given:
         raise InvalidInputError("symbols is empty; name at least one symbol.")
     return sorted(set(given))

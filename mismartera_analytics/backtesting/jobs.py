@@ -36,7 +36,12 @@ from mismartera_analytics.backtesting.signals import (
 )
 from mismartera_analytics.backtesting.simulation import Simulation
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import InvalidInputError, MismarteraError, StrategyError
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    MismarteraError,
+    StrategyError,
+    as_given,
+)
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["Job", "Runner", "subject_of"]
@@ -123,7 +128,7 @@ def subject_of(strategy: Any, first: Mapping[str, Any]) -> tuple[Subject, dict[s
         return strategy, {}
     if not callable(strategy) or isinstance(strategy, type):
         raise InvalidInputError(
-            f"strategy={strategy!r} is neither a Strategy nor a function; derive a class from "
+            f"strategy={as_given(strategy)} is neither a Strategy nor a function; derive a class from "
             f"ma.Strategy, or give a function of bars and parameters that returns entries and exits."
         )
     check_names(strategy, tuple(first))

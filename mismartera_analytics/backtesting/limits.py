@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from mismartera_analytics.arguments import is_number
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["Limits"]
 
@@ -50,7 +50,9 @@ class Limits:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is not None and not (is_number(value) and value >= 0):
-                raise InvalidInputError(f"{field.name}={value!r} must be a number of at least 0.")
+                raise InvalidInputError(
+                    f"{field.name}={as_given(value)} must be a number of at least 0."
+                )
         if self.max_buying_power is None:
             return
         for name in ("max_per_trade", "max_per_symbol"):

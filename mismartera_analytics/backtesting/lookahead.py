@@ -40,7 +40,7 @@ from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.orders import orders_of
 from mismartera_analytics.backtesting.settings import RULES, Settings
 from mismartera_analytics.backtesting.strategy import Strategy
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["check_lookahead"]
 
@@ -269,7 +269,9 @@ def _check_finished(things: dict[str, Any]) -> None:
         kinds = (pd.DataFrame, pd.Series) if name != "universe" else (Iterable,)
         if not _can_be_asked(thing) and not isinstance(thing, kinds):
             what = "a list of symbols" if name == "universe" else "a pandas DataFrame"
-            raise InvalidInputError(f"{name}={thing!r} is neither a function of bars nor {what}.")
+            raise InvalidInputError(
+                f"{name}={as_given(thing)} is neither a function of bars nor {what}."
+            )
 
 
 def _told(rules: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:

@@ -24,7 +24,7 @@ from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.backtesting.strategy import Strategy
 from mismartera_analytics.backtesting.tickets import Ticket
-from mismartera_analytics.errors import InvalidInputError, StrategyError
+from mismartera_analytics.errors import InvalidInputError, StrategyError, as_given
 from mismartera_analytics.kernels import layouts
 
 __all__ = [
@@ -134,7 +134,7 @@ class _Watching(Context):
     ) -> Any:
         number = self._number(symbol)
         shown = [self._names.get(id(item), (None, str(item)))[1] for item in inputs]
-        shown += [f"{name}={value!r}" for name, value in parameters.items()]
+        shown += [f"{name}={as_given(value)}" for name, value in parameters.items()]
         name = f"{named(function)}({', '.join(shown)})"
         rows = np.flatnonzero(~np.isnan(self._market.fields[3, number]))
         label = Track("indicator", name, self.symbols[number], rows, np.zeros(0))

@@ -36,6 +36,7 @@ from mismartera_analytics.errors import (
     BarsNotFoundError,
     InvalidBarsError,
     InvalidInputError,
+    as_given,
     suggestion,
 )
 
@@ -177,7 +178,7 @@ class Market:
         except KeyError:
             hint = suggestion(str(symbol), self.symbols)
             raise InvalidInputError(
-                f"symbol={symbol!r} is not in this run{hint or '.'} "
+                f"symbol={as_given(symbol)} is not in this run{hint or '.'} "
                 f"Its symbols: {', '.join(self.symbols)}."
             ) from None
 

@@ -20,6 +20,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     InvalidOrderError,
     NaiveDatetimeError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.kernels import layouts
@@ -191,7 +192,7 @@ def _check(market: Market, table: pd.DataFrame, row: int, settings: Settings) ->
     try:
         side = terms["side"]
         if not is_one_of(side, _SIDES):
-            raise InvalidOrderError(f"side={side!r} must be 'BUY' or 'SELL'.")
+            raise InvalidOrderError(f"side={as_given(side)} must be 'BUY' or 'SELL'.")
         given: dict[str, Any] = {
             name: usual if pd.isna(terms.get(name)) else terms[name]
             for name, usual in _WORDS.items()

@@ -27,6 +27,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     NotReproducibleError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.json_texts import stored_object
@@ -190,16 +191,18 @@ def run_row(db_session: Session, run: int | str, *, user: UserLike | None = None
     if scope.user_id is not None:
         statement = statement.where(*OWNED["backtest_runs"](scope))
     if isinstance(run, bool) or not isinstance(run, int | str):
-        raise InvalidInputError(f"run={run!r} is neither the id nor the name of a run.")
+        raise InvalidInputError(f"run={as_given(run)} is neither the id nor the name of a run.")
     column = BacktestRun.name if isinstance(run, str) else BacktestRun.id
     found = list(db_session.scalars(statement.where(column == run)))
     if not found:
         names = [row.name for row in db_session.scalars(statement)]
         hint = suggestion(run, names) if isinstance(run, str) else ""
-        raise UnknownNameError(f"run={run!r} is not known{hint or '.'}")
+        raise UnknownNameError(f"run={as_given(run)} is not known{hint or '.'}")
     if len(found) > 1:
         ids = ", ".join(str(row.id) for row in found)
-        raise InvalidInputError(f"run={run!r} is the name of several runs; pass an id: {ids}.")
+        raise InvalidInputError(
+            f"run={as_given(run)} is the name of several runs; pass an id: {ids}."
+        )
     return found[0]
 
 

@@ -15,7 +15,7 @@ from mismartera_analytics.backtesting.counting import trial_record
 from mismartera_analytics.backtesting.fingerprints import json_value
 from mismartera_analytics.backtesting.rerunning import recipe
 from mismartera_analytics.backtesting.trial_log import log_trials
-from mismartera_analytics.errors import DuplicateError, InvalidInputError
+from mismartera_analytics.errors import DuplicateError, InvalidInputError, as_given
 from mismartera_analytics.models import (
     AccountInfo,
     BacktestRun,
@@ -139,7 +139,8 @@ def _refuse_used(db_session: Session, name: str, owner: int | None) -> None:
     run = _run_named(db_session, name, owner)
     if run is not None:
         raise DuplicateError(
-            f"name={name!r} is that of a run saved on {run.created_at:%Y-%m-%d %H:%M} UTC; choose "
+            f"name={as_given(name)} is that of a run saved on {run.created_at:%Y-%m-%d %H:%M} UTC; "
+            f"choose "
             f"another, or replace it with replace=True."
         )
 

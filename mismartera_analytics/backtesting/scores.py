@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mismartera_analytics.backtesting.clocks import Clock
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.performance import distribution, metrics
 from mismartera_analytics.performance.observations import annualisation
 
@@ -157,7 +157,7 @@ def column_of(name: str, allowed: tuple[str, ...], argument: str) -> str:
     full = _SHORT.get(name, name) if isinstance(name, str) else ""
     if full not in allowed:
         raise InvalidInputError(
-            f"{argument}={name!r} is no column{suggestion(str(name), allowed) or '.'} "
+            f"{argument}={as_given(name)} is no column{suggestion(str(name), allowed) or '.'} "
             f"Allowed: {', '.join(allowed)}."
         )
     return full

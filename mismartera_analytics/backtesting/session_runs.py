@@ -16,6 +16,7 @@ from mismartera_analytics.errors import (
     MismarteraError,
     StrategyError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.recording.session_configs import load_session_config
@@ -119,7 +120,9 @@ def _chosen(name: str, listed: Sequence[Mapping[str, Any]], asked: str | None) -
         modules = [one["module"] for one in listed]
         if asked not in modules:
             hint = suggestion(asked, modules) or "."
-            raise UnknownNameError(f"strategy={asked!r} is not in the configuration {name!r}{hint}")
+            raise UnknownNameError(
+                f"strategy={as_given(asked)} is not in the configuration {name!r}{hint}"
+            )
         return listed[modules.index(asked)]
     enabled = [one for one in listed if one.get("enabled") is not False]
     if len(enabled) == 1:
@@ -184,7 +187,9 @@ def strategy_class(module: str) -> type[Strategy]:
     'MovingAverageCross'
     """
     if not isinstance(module, str) or not _MODULE.match(module):
-        raise InvalidInputError(f"module={module!r} is no dotted name such as 'my_rules:Crossing'.")
+        raise InvalidInputError(
+            f"module={as_given(module)} is no dotted name such as 'my_rules:Crossing'."
+        )
     path, _, name = module.partition(":")
     loaded = _imported(path)
     found = {
@@ -221,7 +226,7 @@ def _imported(path: str) -> Any:
                 f"installed."
             ) from error
         raise UnknownNameError(
-            f"module={path!r} is neither installed nor in {strategies_folder()}."
+            f"module={as_given(path)} is neither installed nor in {strategies_folder()}."
         ) from None
     except Exception as error:
         raise StrategyError(

@@ -22,7 +22,7 @@ from mismartera_analytics.backtesting.financing import (
     Maintenance,
 )
 from mismartera_analytics.backtesting.limits import Limits
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["BAR_PATHS", "REG_T", "RULES", "Settings"]
 
@@ -72,28 +72,31 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not (is_number(self.cash) and self.cash > 0):
-            raise InvalidInputError(f"cash={self.cash!r} must be a positive amount.")
+            raise InvalidInputError(f"cash={as_given(self.cash)} must be a positive amount.")
         check_choice(self.fill, "fill", ("next_open", "next_close", "same_close"))
         check_choice(self.size_at, "size_at", ("fill", "decision"))
         check_choice(self.limit_fill, "limit_fill", ("touch", "through"))
         if not (is_whole(self.delay) and 0 <= self.delay <= MOST_DELAY):
             raise InvalidInputError(
-                f"delay={self.delay!r} must be a whole number of bars from 0 to {MOST_DELAY:,}."
+                f"delay={as_given(self.delay)} must be a whole number of bars from 0 to {MOST_DELAY:,}."
             )
         for name, module in _POLICIES.items():
             policy = getattr(self, name)
             if isinstance(policy, type) or not hasattr(policy, "terms"):
                 raise InvalidInputError(
-                    f"{name}={policy!r} is no policy; use one of "
+                    f"{name}={as_given(policy)} is no policy; use one of "
                     f"mismartera_analytics.backtesting.{module}."
                 )
         if not isinstance(self.maintenance, Maintenance | None):
             raise InvalidInputError(
-                f"maintenance={self.maintenance!r} is no Maintenance of backtesting.financing; None "
+                f"maintenance={as_given(self.maintenance)} is no Maintenance of "
+                f"backtesting.financing; None "
                 f"knows no margin calls."
             )
         if not isinstance(self.limits, Limits):
-            raise InvalidInputError(f"limits={self.limits!r} is no Limits of backtesting.limits.")
+            raise InvalidInputError(
+                f"limits={as_given(self.limits)} is no Limits of backtesting.limits."
+            )
         self._check_bars()
         self._check_account()
         self._check_kinds()
@@ -109,7 +112,8 @@ class Settings:
         limit = self.volume_limit
         if limit is not None and not (is_number(limit) and 0 < limit <= 1):
             raise InvalidInputError(
-                f"volume_limit={limit!r} must be a share of a bar's volume above 0 and up to 1, "
+                f"volume_limit={as_given(limit)} must be a share of a bar's volume above 0 and up "
+                f"to 1, "
                 f"or None."
             )
 
@@ -119,12 +123,13 @@ class Settings:
             return
         if self.account_type == "cash":
             raise InvalidInputError(
-                f"leverage={self.leverage!r} belongs to account_type='margin': a cash account "
+                f"leverage={as_given(self.leverage)} belongs to account_type='margin': a cash account "
                 f"borrows nothing."
             )
         if not (is_number(self.leverage) and self.leverage >= 1):
             raise InvalidInputError(
-                f"leverage={self.leverage!r} must be a finite number of at least 1: gross exposure "
+                f"leverage={as_given(self.leverage)} must be a finite number of at least 1: gross "
+                f"exposure "
                 f"over equity."
             )
 

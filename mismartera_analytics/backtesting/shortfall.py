@@ -16,7 +16,7 @@ from mismartera_analytics.backtesting.clocks import microseconds
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.rerunning import recorded_market
 from mismartera_analytics.backtesting.result import BacktestResult
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.models import AccountInfo, BacktestRun
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.queries.records import orders as orders_of_account
@@ -103,11 +103,12 @@ def compare(
     np.True_
     """
     if not isinstance(within, dt.timedelta) or within < dt.timedelta(0):
-        raise InvalidInputError(f"within={within!r} must be a timedelta of at least 0.")
+        raise InvalidInputError(f"within={as_given(within)} must be a timedelta of at least 0.")
     for argument, side in (("live", live), ("simulated", simulated)):
         if not isinstance(side, BacktestResult | AccountInfo | str | int) or isinstance(side, bool):
             raise InvalidInputError(
-                f"{argument}={side!r} must be an account (its id or number) or a BacktestResult."
+                f"{argument}={as_given(side)} must be an account (its id or number) or a "
+                f"BacktestResult."
             )
     with reading(db_session) as own:
         done = live.orders if isinstance(live, BacktestResult) else _recorded(own, live)
@@ -126,7 +127,8 @@ def _simulated(db_session: Session, simulated: Any) -> tuple[Market, pd.DataFram
     run = db_session.scalar(statement)
     if run is None:
         raise InvalidInputError(
-            f"simulated={simulated!r} is not the account of a saved run; pass the run's result, or "
+            f"simulated={as_given(simulated)} is not the account of a saved run; pass the run's "
+            f"result, or "
             f"save it first."
         )
     return recorded_market(run), _recorded(db_session, account)

@@ -14,7 +14,7 @@ from mismartera_analytics.backtesting.forms import BRACKET, SIGNALS, Instruction
 from mismartera_analytics.backtesting.frame_rows import blank, decided, rows_of, symbols_of
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.settings import Settings
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["Size", "check_sides", "from_signals", "orders_of_one", "orders_of_signals", "size_of"]
@@ -131,7 +131,7 @@ def size_of(market: Market, size: Any, settings: Settings) -> Size:
     is_fraction = is_number(chosen) and 0 < float(chosen) <= settings.limit
     if not (isinstance(chosen, str) and chosen == "all") and not is_fraction:
         raise InvalidInputError(
-            f"size={size!r} must be 'all' or a fraction above 0 and up to {settings.limit:g}."
+            f"size={as_given(size)} must be 'all' or a fraction above 0 and up to {settings.limit:g}."
         )
     return chosen
 

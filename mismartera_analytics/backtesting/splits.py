@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mismartera_analytics.arguments import check_choice, is_whole
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["Mode", "Split", "purged_folds", "walk_forward_splits"]
 
@@ -181,5 +181,5 @@ def _sessions(labels: Any) -> pd.DatetimeIndex:
 def _length(value: Any, argument: str, least: int) -> None:
     if not is_whole(value) or value < least:
         raise InvalidInputError(
-            f"{argument}={value!r} must be a whole number of at least {least} (sessions)."
+            f"{argument}={as_given(value)} must be a whole number of at least {least} (sessions)."
         )

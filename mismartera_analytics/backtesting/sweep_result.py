@@ -25,7 +25,7 @@ from mismartera_analytics.backtesting.scores import (
     typed,
 )
 from mismartera_analytics.backtesting.signal_functions import check_names
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +93,7 @@ class SweepResult:
         place = best_place(self.frame[column].to_numpy(dtype=np.float64), column)
         if place is None:
             raise InvalidInputError(
-                f"by={by!r}: no combination has a value; the record may be too short for it."
+                f"by={as_given(by)}: no combination has a value; the record may be too short for it."
             )
         return dict(self._grid[place])
 
@@ -116,7 +116,8 @@ class SweepResult:
         """
         if not isinstance(parameters, Mapping | None):
             raise InvalidInputError(
-                f"parameters={parameters!r} must be a dict of names and values, as best() gives it."
+                f"parameters={as_given(parameters)} must be a dict of names and values, as best() "
+                f"gives it."
             )
         chosen = {**(parameters or {}), **named}
         missing = [name for name in self._grid.names if name not in chosen]
@@ -218,7 +219,7 @@ class SweepResult:
         for argument, name in (("x", x), ("y", y)):
             if name not in self._grid.names:
                 raise InvalidInputError(
-                    f"{argument}={name!r} is no parameter of the grid"
+                    f"{argument}={as_given(name)} is no parameter of the grid"
                     f"{suggestion(str(name), self._grid.names) or '.'} "
                     f"Its parameters: {', '.join(self._grid.names)}."
                 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mismartera_analytics.backtesting.settings import Settings
-from mismartera_analytics.errors import InvalidOrderError, suggestion
+from mismartera_analytics.errors import InvalidOrderError, as_given, suggestion
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["ORDER_TYPES", "REASONS", "STATUSES", "TIMES_IN_FORCE", "Ticket"]
@@ -117,24 +117,27 @@ class Ticket:
         self._check_bracket()
         if self.time_in_force in ("OPG", "CLS") and "STOP" in self.order_type:
             raise InvalidOrderError(
-                f"time_in_force={self.time_in_force!r} takes MARKET and LIMIT orders, "
+                f"time_in_force={as_given(self.time_in_force)} takes MARKET and LIMIT orders, "
                 f"not {self.order_type}."
             )
 
     def _check_size(self, settings: Settings, held: float) -> None:
         if not isinstance(self.size, (int, float)) or not math.isfinite(self.size):
-            raise InvalidOrderError(f"quantity={self.size!r} must be a finite number.")
+            raise InvalidOrderError(f"quantity={as_given(self.size)} must be a finite number.")
         if self.sizing == layouts.TARGET:
             self._check_weight(settings)
         elif self.size <= 0.0:
             raise InvalidOrderError(
-                f"quantity={self.size!r} must be positive; the side says whether to buy or sell."
+                f"quantity={as_given(self.size)} must be positive; the side says whether to buy or "
+                f"sell."
             )
         is_closing = self.side * held < 0.0 and self.size == abs(held)
         if is_closing or self.sizing != layouts.UNITS:
             return
         if settings.only_whole and self.size != int(self.size):
-            raise InvalidOrderError(f"quantity={self.size!r} must be whole: {settings.only_whole}.")
+            raise InvalidOrderError(
+                f"quantity={as_given(self.size)} must be whole: {settings.only_whole}."
+            )
 
     def _check_weight(self, settings: Settings) -> None:
         least, most = (-settings.limit if settings.is_margin else 0.0), settings.limit
@@ -158,7 +161,7 @@ class Ticket:
         if self.order_type != "TRAILING_STOP":
             for name, value in given.items():
                 raise InvalidOrderError(
-                    f"{name}={value!r} means nothing to a {self.order_type} order."
+                    f"{name}={as_given(value)} means nothing to a {self.order_type} order."
                 )
             return
         if len(given) != 1:
@@ -170,7 +173,9 @@ class Ticket:
             most = 1.0 if name == "trail_percent" else math.inf
             if not isinstance(value, (int, float)) or not 0.0 < value < most:
                 between = " and below 1" if name == "trail_percent" else ""
-                raise InvalidOrderError(f"{name}={value!r} must be a distance above 0{between}.")
+                raise InvalidOrderError(
+                    f"{name}={as_given(value)} must be a distance above 0{between}."
+                )
 
     @property
     def has_bracket(self) -> bool:
@@ -186,7 +191,7 @@ class Ticket:
             if not _is_missing(level) and not (
                 isinstance(level, (int, float)) and 0.0 < level < math.inf
             ):
-                raise InvalidOrderError(f"{name}={level!r} must be a positive price.")
+                raise InvalidOrderError(f"{name}={as_given(level)} must be a positive price.")
         known: tuple[tuple[str, float], ...] = (("price", self.limit), ("stop_price", self.stop))
         self._check_side("stop_loss", self.stop_loss, -self.side, *known)
         known = (*known, ("stop_loss", self.stop_loss))
@@ -198,7 +203,8 @@ class Ticket:
                 where = "above" if side > 0 else "below"
                 doing = "buys" if self.side > 0 else "sells"
                 raise InvalidOrderError(
-                    f"{name}={level!r} must lie {where} {other}={price!r} of an order that {doing}."
+                    f"{name}={as_given(level)} must lie {where} {other}={as_given(price)} of an "
+                    f"order that {doing}."
                 )
 
     def record(self, *, row: int, placed: int, session: int) -> tuple[Any, ...]:
@@ -241,7 +247,7 @@ class Ticket:
 def _check_name(value: str, argument: str, allowed: dict[str, int]) -> None:
     if value not in allowed:
         raise InvalidOrderError(
-            f"{argument}={value!r} is unknown{suggestion(str(value), allowed) or '.'} "
+            f"{argument}={as_given(value)} is unknown{suggestion(str(value), allowed) or '.'} "
             f"Allowed: {', '.join(allowed)}."
         )
 
@@ -256,6 +262,8 @@ def _check_price(value: float, argument: str, order_type: str, *, needed: bool) 
             raise InvalidOrderError(f"{argument} is missing: a {order_type} order needs one.")
         return
     if not needed:
-        raise InvalidOrderError(f"{argument}={value!r} means nothing to a {order_type} order.")
+        raise InvalidOrderError(
+            f"{argument}={as_given(value)} means nothing to a {order_type} order."
+        )
     if not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
-        raise InvalidOrderError(f"{argument}={value!r} must be a positive price.")
+        raise InvalidOrderError(f"{argument}={as_given(value)} must be a positive price.")

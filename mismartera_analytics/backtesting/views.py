@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.backtesting.market import FIELDS, Market
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 
 __all__ = ["Bars", "Cursor", "Indicator", "OnlyBars", "SymbolBars", "reveal"]
 
@@ -200,7 +200,7 @@ class Bars:
         except KeyError:
             hint = suggestion(str(symbol), self._by_symbol)
             raise InvalidInputError(
-                f"symbol={symbol!r} is not in this run{hint or '.'} "
+                f"symbol={as_given(symbol)} is not in this run{hint or '.'} "
                 f"Its symbols: {', '.join(self._by_symbol)}."
             ) from None
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mismartera_analytics import clock
 from mismartera_analytics.calendars.build import MISSING
-from mismartera_analytics.errors import InvalidInputError, NaiveDatetimeError
+from mismartera_analytics.errors import InvalidInputError, NaiveDatetimeError, as_given
 
 __all__ = [
     "bound_number",
@@ -39,7 +39,8 @@ def _check_many(values: Any, *, argument: str) -> None:
     is_many = hasattr(values, "__iter__") and getattr(values, "ndim", 1) == 1
     if is_scalar(values) or not is_many:
         raise InvalidInputError(
-            f"{argument}={values!r} must be one-dimensional: a list, an array, a Series or an index."
+            f"{argument}={as_given(values)} must be one-dimensional: a list, an array, a Series or "
+            f"an index."
         )
 
 

@@ -16,7 +16,7 @@ from mismartera_analytics.calendars import arguments
 from mismartera_analytics.calendars.build import DAY, MISSING
 from mismartera_analytics.calendars.core import CalendarCore
 from mismartera_analytics.calendars.phases import TradingSession
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["AnswersByLabel"]
 
@@ -262,7 +262,9 @@ class AnswersByLabel(CalendarCore):
             If the rules do not reach so far.
         """
         if type(n) is not int and np.size(n) and np.asarray(n).dtype.kind not in "iu":
-            raise InvalidInputError(f"n={n!r} must be whole numbers of sessions, such as 1 or -5.")
+            raise InvalidInputError(
+                f"n={as_given(n)} must be whole numbers of sessions, such as 1 or -5."
+            )
         if arguments.is_scalar(date) and np.ndim(n) == 0:
             label = clock.parse_label(date, argument="date")
             at = self._position(label, argument="date") + int(n)

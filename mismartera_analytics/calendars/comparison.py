@@ -10,7 +10,12 @@ import pandas as pd
 
 from mismartera_analytics import clock
 from mismartera_analytics.calendars.sessions import TradingCalendar
-from mismartera_analytics.errors import InvalidInputError, StorageError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    StorageError,
+    as_given,
+    suggestion,
+)
 
 __all__ = ["compare_sessions", "read_sessions"]
 
@@ -132,7 +137,8 @@ def _moment(
             return clock.local_instant(label, dt.time.fromisoformat(value), timezone)
         except ValueError:
             raise InvalidInputError(
-                f"{name}={value!r} in line {line} is neither a local time such as 09:30 nor a time "
+                f"{name}={as_given(value)} in line {line} is neither a local time such as 09:30 nor "
+                f"a time "
                 f"with an offset."
             ) from None
     moment = clock.parse_instant(value, argument=f"{name} in line {line}")

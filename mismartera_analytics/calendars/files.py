@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics.arguments import whole
 from mismartera_analytics.calendars import names
-from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.errors import InvalidInputError, StorageError, as_given
 from mismartera_analytics.files import write_file
 from mismartera_analytics.frames.outgoing import plain_text, spreadsheet_text
 from mismartera_analytics.given_files import read_given
@@ -171,7 +171,7 @@ def export_holidays(
             return export_holidays(path, exchange, year=year, db_session=own_session)
     target = Path(path)
     if target.suffix not in (".csv", ".json"):
-        raise InvalidInputError(f"path={str(path)!r} must end in '.csv' or '.json'.")
+        raise InvalidInputError(f"path={as_given(str(path))} must end in '.csv' or '.json'.")
     query = select(TradingHoliday).where(TradingHoliday.exchange == _key(exchange, db_session))
     if year is not None:
         whole(year, "year", least=dt.MINYEAR, most=dt.MAXYEAR)

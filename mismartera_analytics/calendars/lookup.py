@@ -14,7 +14,7 @@ from mismartera_analytics import clock, config
 from mismartera_analytics.calendars import freshness
 from mismartera_analytics.calendars.rules import CalendarRules, read_rules
 from mismartera_analytics.calendars.sessions import TradingCalendar
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.models.database import is_own_reader, read_session
 from mismartera_analytics.models.retrying import repeated
 
@@ -73,7 +73,7 @@ def trading_calendar(
     """
     for argument, value in (("name", name), ("asset_class", asset_class)):
         if not (isinstance(value, str) or (value is None and argument == "asset_class")):
-            raise InvalidInputError(f"{argument}={value!r} must be text such as 'NYSE'.")
+            raise InvalidInputError(f"{argument}={as_given(value)} must be text such as 'NYSE'.")
     if db_session is not None and not is_own_reader(db_session):
         return TradingCalendar(read_rules(name, asset_class=asset_class, db_session=db_session))
     url = config.settings().database_url
@@ -140,7 +140,9 @@ def trading_sessions(
     """
     given: Any = [exchange] if isinstance(exchange, str) else exchange
     if not isinstance(given, Iterable):
-        raise InvalidInputError(f"exchange={exchange!r} must be text such as 'NYSE', or several.")
+        raise InvalidInputError(
+            f"exchange={as_given(exchange)} must be text such as 'NYSE', or several."
+        )
     wanted = list(given)
     if not wanted:
         raise InvalidInputError("exchange is empty; name at least one market, such as 'NYSE'.")

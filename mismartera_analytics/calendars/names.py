@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    UnknownNameError,
+    as_given,
+    suggestion,
+)
 
 __all__ = ["Place", "exchanges_of", "packaged_names", "resolve"]
 
@@ -78,7 +83,7 @@ def resolve(name: str, groups: Mapping[str, str | None]) -> Place:
     Place(group='US_EQUITY', exchange='NASDAQ', exchange_names=('XNAS', 'NASDAQ'))
     """
     if not isinstance(name, str):
-        raise InvalidInputError(f"exchange={name!r} must be text such as 'NYSE'.")
+        raise InvalidInputError(f"exchange={as_given(name)} must be text such as 'NYSE'.")
     known: dict[str, tuple[str, str | None]] = {}
     for alias, (group, exchange) in packaged_names().items():
         if group in groups:
@@ -94,7 +99,7 @@ def resolve(name: str, groups: Mapping[str, str | None]) -> Place:
     found = known.get(wanted)
     if found is not None and found[1] is not None and len(listing.get(wanted, ())) > 1:
         raise InvalidInputError(
-            f"exchange={name!r} is listed by several groups of market_hours: "
+            f"exchange={as_given(name)} is listed by several groups of market_hours: "
             f"{', '.join(sorted(listing[wanted]))}; name the group, or let one of them list it."
         )
     if found is None:
@@ -111,11 +116,12 @@ def _unknown(
 ) -> str:
     if not groups:
         return (
-            f"exchange={name!r} is not known: the database has no market hours; fill them with "
+            f"exchange={as_given(name)} is not known: the database has no market hours; fill them with "
             f"'mismartera calendar sync'."
         )
     spelled = {alias for alias in packaged_names() if alias.casefold() in known}
     for group, text in groups.items():
         spelled |= {group, *(part.strip() for part in (text or "").split(",") if part.strip())}
     hint = suggestion(name, sorted(spelled))
-    return f"exchange={name!r} is not known{hint or '; mismartera calendar list names them all.'}"
+    hint = hint or "; mismartera calendar list names them all."
+    return f"exchange={as_given(name)} is not known{hint}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.frames.given import listed
 
 __all__ = ["PHASES", "Phase", "TradingSession", "parse_phases"]
@@ -54,7 +54,8 @@ def parse_phases(value: str | Sequence[str], *, argument: str = "phase") -> froz
         if found is None:
             hint = suggestion(str(name), ["all", *PHASES[1:]]) or "."
             raise InvalidInputError(
-                f"{argument}={name!r} is not a phase{hint} Allowed: all, {', '.join(PHASES[1:])}."
+                f"{argument}={as_given(name)} is not a phase{hint} Allowed: all, "
+                f"{', '.join(PHASES[1:])}."
             )
         wanted.add(found)
     if not wanted:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Date, Select, String, Time, type_coerce
 from sqlalchemy.orm import Session
 
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["rows_of"]
 
@@ -46,7 +46,8 @@ def _unreadable(db_session: Session, query: Select[Any]) -> str | None:
                 where = ", ".join(str(known) for known in row[:2])
                 like = "'2025-07-02'" if isinstance(column.type, Date) else "'09:30:00'"
                 return (
-                    f"{column.table.name} of {where}: {column.name}={value!r} cannot be read; write it "
+                    f"{column.table.name} of {where}: {column.name}={as_given(value)} cannot be "
+                    f"read; write it "
                     f"as {like}."
                 )
     return None

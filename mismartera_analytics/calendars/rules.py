@@ -13,7 +13,12 @@ from sqlalchemy.orm import Session
 from mismartera_analytics.calendars import names, stamps
 from mismartera_analytics.calendars.reading import rows_of
 from mismartera_analytics.calendars.stamps import Origin
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    UnknownNameError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.models.trading_calendar import (
     MarketHours,
     MarketHoursPeriod,
@@ -188,7 +193,7 @@ def _of_asset_class(rows: Sequence[Any], asset_class: str | None) -> Any:
     has = sorted(row.asset_class for row in rows)
     hint = suggestion(wanted, has) or "."
     raise UnknownNameError(
-        f"asset_class={asset_class!r} is not known for {rows[0].exchange_group!r}{hint} "
+        f"asset_class={as_given(asset_class)} is not known for {rows[0].exchange_group!r}{hint} "
         f"It has: {', '.join(has)}."
     )
 
@@ -255,7 +260,8 @@ def _trading_days(text: str | None, group: str) -> frozenset[int]:
     parts = [part.strip() for part in ("0,1,2,3,4" if text is None else text).split(",")]
     if not all(part in ("0", "1", "2", "3", "4", "5", "6") for part in parts):
         raise InvalidInputError(
-            f"market_hours of {group!r}: trading_days={text!r}; write weekdays as numbers from 0 "
+            f"market_hours of {group!r}: trading_days={as_given(text)}; write weekdays as numbers "
+            f"from 0 "
             f"(Monday) to 6 (Sunday), such as '0,1,2,3,4'."
         )
     return frozenset(int(part) for part in parts)

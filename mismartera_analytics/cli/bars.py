@@ -11,7 +11,7 @@ import typer
 from mismartera_analytics import clock
 from mismartera_analytics.cli import output
 from mismartera_analytics.cli.output import AsCsv, AsJson, AsParquet, Most, say
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 if TYPE_CHECKING:
     from mismartera_analytics.market_data.ingest import IngestSummary
@@ -89,7 +89,9 @@ def _columns(pairs: list[str] | None) -> dict[str, str] | None:
     split = [pair.partition("=") for pair in pairs]
     for pair, (ours, _, theirs) in zip(pairs, split, strict=True):
         if not ours or not theirs:
-            raise InvalidInputError(f"column={pair!r} must be written as ours=theirs: close=Last.")
+            raise InvalidInputError(
+                f"column={as_given(pair)} must be written as ours=theirs: close=Last."
+            )
     return {ours: theirs for ours, _, theirs in split}
 
 

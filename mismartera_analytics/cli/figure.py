@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.files import write_file
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def save(draw: Callable[[], Figure], target: Path, *, argument: str = "output") 
         If it cannot be written; a former file stays as it was.
     """
     if target.suffix.casefold() not in _KINDS:
-        raise InvalidInputError(f"{argument}={str(target)!r} must end in '.png', '.svg' or '.pdf'.")
+        raise InvalidInputError(
+            f"{argument}={as_given(str(target))} must end in '.png', '.svg' or '.pdf'."
+        )
     drawn = io.BytesIO()
     draw().savefig(drawn, format=target.suffix.casefold()[1:], dpi=150)
     write_file(target, drawn.getvalue(), argument=argument)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 
 __all__ = [
     "DARK",
@@ -88,7 +88,7 @@ def theme_of(name: ThemeName) -> Theme:
     """
     if not is_one_of(name, _THEMES):
         raise InvalidInputError(
-            f"theme={name!r} is unknown{suggestion(str(name), _THEMES) or '.'} "
+            f"theme={as_given(name)} is unknown{suggestion(str(name), _THEMES) or '.'} "
             f"Allowed: light, dark."
         )
     return _THEMES[name]

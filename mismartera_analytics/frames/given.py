@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mismartera_analytics.errors import InvalidInputError, MismarteraError
+from mismartera_analytics.errors import InvalidInputError, MismarteraError, as_given
 
 __all__ = ["check_table", "is_missing", "listed", "text_cells"]
 
@@ -82,7 +82,7 @@ def listed(values: Any, *, argument: str, what: str = "a list of names") -> list
         return [values]
     is_scalar_array = isinstance(values, np.ndarray) and values.ndim == 0
     if not isinstance(values, Iterable) or is_scalar_array or isinstance(values, bytes | bytearray):
-        raise InvalidInputError(f"{argument}={values!r} must be {what}.")
+        raise InvalidInputError(f"{argument}={as_given(values)} must be {what}.")
     return list(values)
 
 

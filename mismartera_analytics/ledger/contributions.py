@@ -16,7 +16,7 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.ledger.daily import AMOUNTS, Ledger
 from mismartera_analytics.ledger.events import Floats, Ints
 from mismartera_analytics.ledger.periods import (
@@ -49,7 +49,7 @@ def check_linking(linking: str) -> None:
     if not is_one_of(linking, get_args(Linking)):
         hint = suggestion(str(linking), get_args(Linking)) or "."
         allowed = ", ".join(get_args(Linking))
-        raise InvalidInputError(f"linking={linking!r} is not one of {allowed}{hint}")
+        raise InvalidInputError(f"linking={as_given(linking)} is not one of {allowed}{hint}")
 
 
 def contributions_frame(

@@ -11,7 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    InvalidOrderError,
+    as_given,
+    suggestion,
+)
 
 __all__ = ["METHODS", "Events", "check_method", "prepare_events", "split_growth", "transfers_of"]
 
@@ -83,7 +88,9 @@ def check_method(method: str) -> int:
     """
     if not is_one_of(method, METHODS):
         hint = suggestion(str(method), METHODS) or "."
-        raise InvalidInputError(f"method={method!r} is not one of {', '.join(METHODS)}{hint}")
+        raise InvalidInputError(
+            f"method={as_given(method)} is not one of {', '.join(METHODS)}{hint}"
+        )
     return METHODS.index(method)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.ledger.daily import AMOUNTS, Ledger, running_sums
 from mismartera_analytics.ledger.events import Ints, days
 
@@ -39,7 +39,9 @@ def check_frequency(freq: str) -> None:
     """
     if not is_one_of(freq, FREQUENCIES):
         hint = suggestion(str(freq), FREQUENCIES) or "."
-        raise InvalidInputError(f"freq={freq!r} is not one of {', '.join(FREQUENCIES)}{hint}")
+        raise InvalidInputError(
+            f"freq={as_given(freq)} is not one of {', '.join(FREQUENCIES)}{hint}"
+        )
 
 
 def pnl_frame(

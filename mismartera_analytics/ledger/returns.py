@@ -18,7 +18,7 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.ledger.daily import AMOUNTS, Ledger
 from mismartera_analytics.ledger.events import Floats, Ints, days
 from mismartera_analytics.ledger.periods import (
@@ -48,7 +48,7 @@ def check_timing(timing: str) -> None:
     if not is_one_of(timing, get_args(FlowTiming)):
         hint = suggestion(str(timing), get_args(FlowTiming)) or "."
         allowed = ", ".join(get_args(FlowTiming))
-        raise InvalidInputError(f"flow_timing={timing!r} is not one of {allowed}{hint}")
+        raise InvalidInputError(f"flow_timing={as_given(timing)} is not one of {allowed}{hint}")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     StorageError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.market_data.actions import record_rows
@@ -85,7 +86,7 @@ def import_actions(path: str | Path, *, columns: Mapping[str, str] | None = None
     """
     file = Path(path).expanduser()
     if not file.is_file():
-        raise InvalidInputError(f"path={str(file)!r} does not exist.")
+        raise InvalidInputError(f"path={as_given(str(file))} does not exist.")
     try:
         delimiter, names = csv_header(file)
         found = _found(names, columns, file)
@@ -106,10 +107,12 @@ def _found(names: list[str], given: Mapping[str, str] | None, file: Path) -> dic
     for ours, theirs in (given or {}).items():
         if not is_one_of(ours, ALIASES):
             hint = suggestion(ours, ALIASES) or f"; actions have {', '.join(ALIASES)}."
-            raise UnknownNameError(f"columns={ours!r} is no column of corporate actions{hint}")
+            raise UnknownNameError(
+                f"columns={as_given(ours)} is no column of corporate actions{hint}"
+            )
         if theirs not in names:
             hint = suggestion(theirs, names) or f"; it has {', '.join(names)}."
-            raise UnknownNameError(f"columns[{ours!r}]={theirs!r} is not in {file}{hint}")
+            raise UnknownNameError(f"columns[{ours!r}]={as_given(theirs)} is not in {file}{hint}")
         found[ours] = names.index(theirs)
     folded = [re.sub(r"[^a-z]", "", name.casefold()) for name in names]
     for ours, aliases in ALIASES.items():

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.frames.given import check_table, is_missing
 from mismartera_analytics.market_data.identities import check_changes
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, check_symbols, is_symbol
@@ -214,11 +214,13 @@ def _all_checked(rows: Mapping[str, Mapping[Any, Any]]) -> list[dict[str, Any]]:
 def _checked(where: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the columns of one action, or an error that names the row."""
     if not is_symbol(row["symbol"]):
-        raise InvalidInputError(f"{where}: symbol={row['symbol']!r} is no symbol: {SYMBOL_RULE}.")
+        raise InvalidInputError(
+            f"{where}: symbol={as_given(row['symbol'])} is no symbol: {SYMBOL_RULE}."
+        )
     kind = row["action_type"]
     if not is_one_of(kind, ACTION_TYPES):
         raise InvalidInputError(
-            f"{where}: action_type={kind!r} must be one of {', '.join(ACTION_TYPES)}."
+            f"{where}: action_type={as_given(kind)} must be one of {', '.join(ACTION_TYPES)}."
         )
     action = {name: _present(row.get(name)) for name in _CONTENT}
     needed = _USED_BY[kind]
@@ -229,7 +231,7 @@ def _checked(where: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     elif kind == "SYMBOL_CHANGE":
         if not is_symbol(action[needed]):
             raise InvalidInputError(
-                f"{where} ({kind}): new_symbol={action[needed]!r} is no symbol: {SYMBOL_RULE}."
+                f"{where} ({kind}): new_symbol={as_given(action[needed])} is no symbol: {SYMBOL_RULE}."
             )
     else:
         action[needed] = _positive(action[needed], f"{where} ({kind}): {needed}")
@@ -238,7 +240,7 @@ def _checked(where: str, row: Mapping[Any, Any]) -> dict[str, Any]:
             isinstance(action[name], str) and len(action[name]) <= most
         ):
             raise InvalidInputError(
-                f"{where}: {name}={action[name]!r} must be text of at most {most} characters."
+                f"{where}: {name}={as_given(action[name])} must be text of at most {most} characters."
             )
     if action["known_at"] is not None:
         action["known_at"] = clock.parse_instant(
@@ -262,7 +264,7 @@ def _positive(value: Any, name: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise InvalidInputError(f"{name}={value!r} must be a positive number.")
+        raise InvalidInputError(f"{name}={as_given(value)} must be a positive number.")
     return number
 
 
@@ -276,7 +278,7 @@ def _cash_price(value: Any, name: str) -> float | None:
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
         raise InvalidInputError(
-            f"{name}={value!r} must be a number of at least 0, or missing for the last close."
+            f"{name}={as_given(value)} must be a number of at least 0, or missing for the last close."
         )
     return number
 

@@ -14,6 +14,7 @@ from mismartera_analytics.errors import (
     BarsNotFoundError,
     InvalidInputError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.frames.given import listed
@@ -61,7 +62,7 @@ def columns_asked(columns: Iterable[str] | None) -> list[str] | None:
     for name in asked:
         if not is_one_of(name, frames.BARS.names):
             raise UnknownNameError(
-                f"columns={name!r} is no column of bars{suggestion(name, frames.BARS.names)} "
+                f"columns={as_given(name)} is no column of bars{suggestion(name, frames.BARS.names)} "
                 f"Bars have {', '.join(frames.BARS.names)}."
             )
     return [*_KEYS, *(name for name in dict.fromkeys(asked) if name not in _KEYS)]
@@ -76,7 +77,7 @@ def check_adjust(adjust: object) -> None:
         If they cannot.
     """
     if not is_one_of(adjust, (None, "split", "all")):
-        raise InvalidInputError(f"adjust={adjust!r} must be None, 'split' or 'all'.")
+        raise InvalidInputError(f"adjust={as_given(adjust)} must be None, 'split' or 'all'.")
 
 
 def bounds_asked(

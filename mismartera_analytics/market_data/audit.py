@@ -10,7 +10,7 @@ import pandas as pd
 
 from mismartera_analytics import clock
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import CalendarRangeError, InvalidInputError
+from mismartera_analytics.errors import CalendarRangeError, InvalidInputError, as_given
 from mismartera_analytics.market_data import audit_tables
 from mismartera_analytics.market_data.audit_checks import (
     AuditLimits,
@@ -152,7 +152,7 @@ def audit_bars(
     if not (store is None or isinstance(store, BarStore)):
         raise InvalidInputError(f"store is a {type(store).__name__}, not a BarStore.")
     if not (exchange is None or isinstance(exchange, str)):
-        raise InvalidInputError(f"exchange={exchange!r} must be text such as 'NYSE'.")
+        raise InvalidInputError(f"exchange={as_given(exchange)} must be text such as 'NYSE'.")
     if not (limits is None or isinstance(limits, AuditLimits)):
         raise InvalidInputError(f"limits is a {type(limits).__name__}, not AuditLimits.")
     bounds = _bounds(start, end)
@@ -185,11 +185,13 @@ def audit_bars(
 
 def _check(hours: str, expect_from: str, aligned: str, start: object, tz: str | None) -> None:
     if not is_one_of(hours, ("regular", "extended")):
-        raise InvalidInputError(f"hours={hours!r} must be 'regular' or 'extended'.")
+        raise InvalidInputError(f"hours={as_given(hours)} must be 'regular' or 'extended'.")
     if not is_one_of(expect_from, ("first_bar", "start")):
-        raise InvalidInputError(f"expect_from={expect_from!r} must be 'first_bar' or 'start'.")
+        raise InvalidInputError(
+            f"expect_from={as_given(expect_from)} must be 'first_bar' or 'start'."
+        )
     if not is_one_of(aligned, ("session", "clock")):
-        raise InvalidInputError(f"aligned={aligned!r} must be 'session' or 'clock'.")
+        raise InvalidInputError(f"aligned={as_given(aligned)} must be 'session' or 'clock'.")
     if expect_from == "start" and start is None:
         raise InvalidInputError("expect_from='start' needs start=; say from when on.")
     if tz is not None:
@@ -223,7 +225,7 @@ def _source(
     if frame is None:
         return StoreBars(BarStore() if store is None else store, names, layout, as_of)
     if not isinstance(frame, pd.DataFrame):
-        raise InvalidInputError(f"frame={frame!r} must be a DataFrame of bars.")
+        raise InvalidInputError(f"frame={as_given(frame)} must be a DataFrame of bars.")
     if store is not None or as_of is not None:
         raise InvalidInputError("frame= is audited as it is; leave store and as_of out.")
     return FrameBars(frame, names, layout, tz=tz, aligned=aligned)

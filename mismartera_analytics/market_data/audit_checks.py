@@ -11,7 +11,7 @@ import pandas as pd
 
 from mismartera_analytics import clock
 from mismartera_analytics.calendars import grid
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.market_data.audit_findings import findings_of_bars
 from mismartera_analytics.market_data.audit_grid import SessionGrid, microseconds
 from mismartera_analytics.market_data.audit_splits import suspected_splits
@@ -53,9 +53,9 @@ class AuditLimits:
     def __post_init__(self) -> None:
         for name in ("spike_ranges", "spike_floor"):
             if not 0 < getattr(self, name) < np.inf:
-                raise InvalidInputError(f"{name}={getattr(self, name)!r} must be positive.")
+                raise InvalidInputError(f"{name}={as_given(getattr(self, name))} must be positive.")
         if self.stale_bars is not None and self.stale_bars < 2:
-            raise InvalidInputError(f"stale_bars={self.stale_bars!r} must be 2 or more.")
+            raise InvalidInputError(f"stale_bars={as_given(self.stale_bars)} must be 2 or more.")
 
     def stale_bars_of(self, interval: clock.Interval) -> int:
         """Return how many equal bars of an interval are stale."""

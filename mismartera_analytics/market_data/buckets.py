@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mismartera_analytics.config import HiddenText, without_password
-from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.errors import InvalidInputError, StorageError, as_given
 from mismartera_analytics.market_data.places import FileFound, on_one_line
 
 __all__ = ["BucketPlace", "bucket_place"]
@@ -235,11 +235,11 @@ def bucket_place(uri: str, environment: Mapping[str, str]) -> BucketPlace:
     bucket, _, prefix = rest.partition("/")
     if scheme not in ("s3", "s3a") or not _BUCKET.match(bucket):
         raise InvalidInputError(
-            f"uri={without_password(uri)!r}: bars lie in a folder of this machine or below 's3://bucket/prefix'."
+            f"uri={as_given(without_password(uri))}: bars lie in a folder of this machine or below 's3://bucket/prefix'."
         )
     parts = [part for part in prefix.split("/") if part]
     if any(part in (".", "..") for part in parts):
         raise InvalidInputError(
-            f"uri={without_password(uri)!r}: a prefix has no '.' and no '..' in it."
+            f"uri={as_given(without_password(uri))}: a prefix has no '.' and no '..' in it."
         )
     return BucketPlace(bucket, "/".join(parts), _access(environment))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, MissingDependencyError
+from mismartera_analytics.errors import InvalidInputError, MissingDependencyError, as_given
 from mismartera_analytics.market_data.adjusted_reading import (
     KnownActions,
     Span,
@@ -109,7 +109,7 @@ def dask_frame(
         If `partitions` is neither.
     """
     if not is_one_of(partitions, ("symbol", "period")):
-        raise InvalidInputError(f"partitions={partitions!r} must be 'symbol' or 'period'.")
+        raise InvalidInputError(f"partitions={as_given(partitions)} must be 'symbol' or 'period'.")
     try:
         import dask
         import dask.dataframe as dd

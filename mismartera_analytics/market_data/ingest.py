@@ -19,6 +19,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     StorageError,
     UnknownNameError,
+    as_given,
 )
 from mismartera_analytics.files import write_file
 from mismartera_analytics.frames.given import check_table
@@ -151,11 +152,11 @@ def ingest_bars(
     '2013-02-28T14:30:00+00:00'
     """
     if not is_one_of(on_bad, ("raise", "quarantine")):
-        raise InvalidInputError(f"on_bad={on_bad!r} must be 'raise' or 'quarantine'.")
+        raise InvalidInputError(f"on_bad={as_given(on_bad)} must be 'raise' or 'quarantine'.")
     if not is_one_of(aligned, ("session", "clock")):
-        raise InvalidInputError(f"aligned={aligned!r} must be 'session' or 'clock'.")
+        raise InvalidInputError(f"aligned={as_given(aligned)} must be 'session' or 'clock'.")
     if not is_one_of(decimal, (".", ",")):
-        raise InvalidInputError(f"decimal={decimal!r} must be '.' or ','.")
+        raise InvalidInputError(f"decimal={as_given(decimal)} must be '.' or ','.")
     if symbol is not None:
         check_symbols(symbol, argument="symbol")
     if tz is not None:

@@ -13,7 +13,7 @@ import pandas as pd
 from sqlalchemy import select
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError
+from mismartera_analytics.errors import InvalidInputError, UnknownNameError, as_given
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, check_symbols, is_symbol
 from mismartera_analytics.market_data.tabular import table_given
 from mismartera_analytics.models import database
@@ -319,7 +319,9 @@ def _checked(place: int, row: dict[Any, Any]) -> dict[str, Any]:
     """Return the columns of one instrument, or an error that names the row."""
     where = f"instrument {place}"
     if not is_symbol(row["symbol"]):
-        raise InvalidInputError(f"{where}: symbol={row['symbol']!r} is no symbol: {SYMBOL_RULE}.")
+        raise InvalidInputError(
+            f"{where}: symbol={as_given(row['symbol'])} is no symbol: {SYMBOL_RULE}."
+        )
     since = _label(row.get("valid_from"), f"valid_from of {where}")
     until = _label(row.get("valid_to"), f"valid_to of {where}")
     if since is not None and until is not None and since > until:
@@ -331,12 +333,12 @@ def _checked(place: int, row: dict[Any, Any]) -> dict[str, Any]:
         text = values[name]
         if not isinstance(text, str) or not 0 < len(text.strip()) <= longest:
             raise InvalidInputError(
-                f"{where} ({row['symbol']}): {name}={text!r} must be text of at most {longest} "
+                f"{where} ({row['symbol']}): {name}={as_given(text)} must be text of at most {longest} "
                 f"characters."
             )
     if not (len(values["currency"]) == 3 and values["currency"].isupper()):
         raise InvalidInputError(
-            f"{where} ({row['symbol']}): currency={values['currency']!r} must be an ISO code "
+            f"{where} ({row['symbol']}): currency={as_given(values['currency'])} must be an ISO code "
             f"such as 'USD'."
         )
     values["multiplier"] = _positive(values["multiplier"], f"{where} ({row['symbol']}): multiplier")
@@ -360,5 +362,5 @@ def _positive(value: Any, name: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise InvalidInputError(f"{name}={value!r} must be a positive number.")
+        raise InvalidInputError(f"{name}={as_given(value)} must be a positive number.")
     return number

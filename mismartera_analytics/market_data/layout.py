@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.frames.given import listed
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ def check_symbols(symbols: str | Iterable[str], *, argument: str = "symbols") ->
     given = listed(symbols, argument=argument, what="a symbol or a list of symbols")
     for symbol in given:
         if not is_symbol(symbol):
-            raise InvalidInputError(f"{argument}={symbol!r} is not a symbol: {SYMBOL_RULE}.")
+            raise InvalidInputError(
+                f"{argument}={as_given(symbol)} is not a symbol: {SYMBOL_RULE}."
+            )
     if not given:
         raise InvalidInputError(f"{argument} is empty; name at least one symbol.")
     return sorted(set(given))

@@ -16,6 +16,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     NaiveDatetimeError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.market_data import cuts, validation
@@ -75,17 +76,19 @@ def source_columns(names: list[str], given: Mapping[str, str] | None) -> dict[st
     'Close'
     """
     if not (given is None or isinstance(given, Mapping)):
-        raise InvalidInputError(f"columns={given!r} must map names of bars to the source's.")
+        raise InvalidInputError(
+            f"columns={as_given(given)} must map names of bars to the source's."
+        )
     found = dict(given or {})
     for ours, theirs in found.items():
         if not is_one_of(ours, ALIASES):
             raise UnknownNameError(
-                f"columns={ours!r} is no column of bars{suggestion(ours, ALIASES)} "
+                f"columns={as_given(ours)} is no column of bars{suggestion(ours, ALIASES)} "
                 f"Bars have {', '.join(ALIASES)}."
             )
         if theirs not in names:
             raise UnknownNameError(
-                f"columns[{ours!r}]={theirs!r} is not in the source{suggestion(theirs, names)} "
+                f"columns[{ours!r}]={as_given(theirs)} is not in the source{suggestion(theirs, names)} "
                 f"It has {', '.join(names)}."
             )
     folded: dict[str, list[str]] = {}
@@ -140,7 +143,7 @@ def map_columns(
     found = source_columns([str(name) for name in raw.columns], columns)
     if "symbol" in found and symbol is not None:
         raise InvalidInputError(
-            f"symbol={symbol!r}, but the source has symbols in its column {found['symbol']!r}; "
+            f"symbol={as_given(symbol)}, but the source has symbols in its column {found['symbol']!r}; "
             f"leave symbol out."
         )
     if "symbol" not in found and symbol is None:

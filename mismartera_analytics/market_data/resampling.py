@@ -12,7 +12,12 @@ import pandas as pd
 
 from mismartera_analytics import clock
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, suggestion
+from mismartera_analytics.errors import (
+    InvalidBarsError,
+    InvalidInputError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.market_data import cuts, reading, validation
 from mismartera_analytics.market_data.bar_arrays import BarArrays, bar_arrays
 from mismartera_analytics.market_data.blocks import Block
@@ -107,7 +112,9 @@ def resample_bars(
     ):
         if not is_one_of(value, allowed):
             hint = suggestion(str(value), allowed) or "."
-            raise InvalidInputError(f"{name}={value!r} must be one of {', '.join(allowed)}{hint}")
+            raise InvalidInputError(
+                f"{name}={as_given(value)} must be one of {', '.join(allowed)}{hint}"
+            )
     arrays = bar_arrays(frame)
     calendars = _calendars(arrays.names, calendar)
     zone = getattr(frame["timestamp"].dtype, "tz", None) or clock.UTC
@@ -141,7 +148,8 @@ def _calendars(
         calendar = trading_calendar(calendar)
     if not isinstance(calendar, TradingCalendar):
         raise InvalidInputError(
-            f"calendar={calendar!r} must be a TradingCalendar or a market's name, such as 'NYSE'."
+            f"calendar={as_given(calendar)} must be a TradingCalendar or a market's name, such as "
+            f"'NYSE'."
         )
     return [calendar] * len(names)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.errors import InvalidBarsError, InvalidInputError
+from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, as_given
 from mismartera_analytics.market_data import validation
 from mismartera_analytics.market_data.instruments import calendar_of
 from mismartera_analytics.market_data.layout import MAX_SYMBOL_LENGTH, VALUES, check_symbols
@@ -72,7 +72,7 @@ def simulate_minutes(
     True
     """
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
-        raise InvalidInputError(f"seed={seed!r} must be a whole number, such as 0.")
+        raise InvalidInputError(f"seed={as_given(seed)} must be a whole number, such as 0.")
     bars = _checked(daily)
     names = bars["symbol"].unique().tolist()
     found = calendar_of(names) if names and calendar is None else {}
@@ -128,7 +128,7 @@ def sample_minutes(
     unknown = [name for name in names if name not in SAMPLE_SYMBOLS]
     if unknown:
         raise InvalidInputError(
-            f"symbols={unknown[0]!r} is not among the sample's: {', '.join(SAMPLE_SYMBOLS)}."
+            f"symbols={as_given(unknown[0])} is not among the sample's: {', '.join(SAMPLE_SYMBOLS)}."
         )
     daily = sample_bars().rename(columns={"date": "session"})
     daily = daily[daily["symbol"].isin(names)]

@@ -12,7 +12,12 @@ from typing import IO, Any, Literal
 import pandas as pd
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, StorageError
+from mismartera_analytics.errors import (
+    InvalidBarsError,
+    InvalidInputError,
+    StorageError,
+    as_given,
+)
 from mismartera_analytics.market_data.layout import VALUES, is_symbol
 from mismartera_analytics.market_data.mapping import source_columns
 
@@ -65,7 +70,7 @@ def files_of(source: str | Path) -> list[Path]:
     """
     if not isinstance(source, str | Path):
         raise InvalidInputError(
-            f"source={source!r} must be a DataFrame or the path of a file or folder."
+            f"source={as_given(source)} must be a DataFrame or the path of a file or folder."
         )
     path = Path(source).expanduser()
     if path.is_dir():
@@ -76,13 +81,15 @@ def files_of(source: str | Path) -> list[Path]:
         )
         if not found:
             raise InvalidInputError(
-                f"source={str(path)!r} has no file that ends in {' or '.join(_SUFFIXES)}."
+                f"source={as_given(str(path))} has no file that ends in {' or '.join(_SUFFIXES)}."
             )
         return found
     if not path.is_file():
-        raise InvalidInputError(f"source={str(path)!r} does not exist.")
+        raise InvalidInputError(f"source={as_given(str(path))} does not exist.")
     if not path.name.lower().endswith(_SUFFIXES):
-        raise InvalidInputError(f"source={str(path)!r} must end in {' or '.join(_SUFFIXES)}.")
+        raise InvalidInputError(
+            f"source={as_given(str(path))} must end in {' or '.join(_SUFFIXES)}."
+        )
     return [path]
 
 

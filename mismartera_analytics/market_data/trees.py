@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    UnknownNameError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.market_data.alignment import Alignment
 from mismartera_analytics.market_data.ingest import IngestSummary, ingest_bars
 from mismartera_analytics.market_data.store import BarStore
@@ -65,7 +70,8 @@ def tree_folders(root: str | Path) -> list[TreeFolder]:
             found.append(TreeFolder(path.parent.parent.name, interval, path))
     if not found:
         raise InvalidInputError(
-            f"root={str(top)!r} has no folder <EXCHANGE_GROUP>/bars/<interval>; name the tree's top."
+            f"root={as_given(str(top))} has no folder <EXCHANGE_GROUP>/bars/<interval>; name the "
+            f"tree's top."
         )
     return found
 
@@ -121,7 +127,7 @@ def import_tree(
         for interval in wanted:
             if str(interval) not in held:
                 raise UnknownNameError(
-                    f"intervals={str(interval)!r} is not in the tree {root}"
+                    f"intervals={as_given(str(interval))} is not in the tree {root}"
                     f"{suggestion(str(interval), held)} It holds {', '.join(held)}."
                 )
         folders = [folder for folder in folders if folder.interval in wanted]

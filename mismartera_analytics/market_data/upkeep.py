@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mismartera_analytics import config, frames
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.market_data import upsert
 from mismartera_analytics.market_data.bar_table import bar_table
 from mismartera_analytics.market_data.places import place_of
@@ -138,7 +138,7 @@ class StoreUpkeep:
 
         if not isinstance(keep, dt.timedelta) or keep < dt.timedelta(0):
             raise InvalidInputError(
-                f"keep={keep!r} must be a datetime.timedelta that is not negative, such as "
+                f"keep={as_given(keep)} must be a datetime.timedelta that is not negative, such as "
                 f"timedelta(days=30)."
             )
         table = self._table(interval)

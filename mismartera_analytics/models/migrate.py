@@ -14,7 +14,12 @@ from alembic.util import CommandError
 from sqlalchemy import Engine, inspect
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import DatabaseNotReadyError, InvalidInputError, MigrationError
+from mismartera_analytics.errors import (
+    DatabaseNotReadyError,
+    InvalidInputError,
+    MigrationError,
+    as_given,
+)
 from mismartera_analytics.models import connections, revisions
 from mismartera_analytics.models.migration_lock import migrating
 from mismartera_analytics.models.revisions import Direction, Status
@@ -256,5 +261,5 @@ def _check_target(target: str, scripts: ScriptDirectory) -> None:
     if not is_known:
         known = ", ".join(reversed([script.revision for script in scripts.walk_revisions()]))
         raise InvalidInputError(
-            f"target={target!r} is no revision; there are {known}, 'head' and 'base'."
+            f"target={as_given(target)} is no revision; there are {known}, 'head' and 'base'."
         )

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Literal
 
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.figures.style import DARK, LIGHT, Theme
 
 __all__ = ["NAMES", "Scheme", "Tile", "notice", "page", "tiles"]
@@ -102,7 +102,8 @@ def parse_scheme(name: str) -> Scheme:
         if name == known:
             return known
     raise InvalidInputError(
-        f"theme={name!r} is unknown{suggestion(name, NAMES) or '.'} Allowed: {', '.join(NAMES)}."
+        f"theme={as_given(name)} is unknown{suggestion(name, NAMES) or '.'} Allowed: "
+        f"{', '.join(NAMES)}."
     )
 
 

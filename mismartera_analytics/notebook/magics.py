@@ -8,7 +8,7 @@ from typing import Any
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.notebook import failures
 from mismartera_analytics.notebook.look import Scheme, parse_scheme
 from mismartera_analytics.notebook.parameters import asked_of, frames_of, values_of
@@ -80,7 +80,8 @@ class NotebookMagics(Magics):
 def _check_name(name: str) -> None:
     if not name.isidentifier() or keyword.iskeyword(name):
         raise InvalidInputError(
-            f"name={name!r} is no name of a variable; write one word after %%ma_sql, and the query in "
+            f"name={as_given(name)} is no name of a variable; write one word after %%ma_sql, and "
+            f"the query in "
             f"the lines below."
         )
 

@@ -14,6 +14,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     NotAllowedError,
     UnknownNameError,
+    as_given,
 )
 from mismartera_analytics.models import User, database, load_mappings
 from mismartera_analytics.models.migration_lock import migrating
@@ -139,7 +140,9 @@ def revoke_role(role: str) -> list[str]:
         is_mapped = connection.scalar(select(User.id).where(User.database_role == role)) is not None
         is_there = _attributes(connection, role) is not None
         if not is_mapped and not is_there:
-            raise UnknownNameError(f"role={role!r} stands for nobody, and there is no such role.")
+            raise UnknownNameError(
+                f"role={as_given(role)} stands for nobody, and there is no such role."
+            )
         unmapped = update(User).where(User.database_role == role).values(database_role=None)
         connection.execute(unmapped)
         return _run(connection, _revocations(connection, role)) if is_there else []
@@ -215,33 +218,35 @@ def _require_owner(connection: Connection) -> None:
 def _check_role(connection: Connection, role: str) -> None:
     """Refuse a role that is not there, or that the policies would not bind."""
     if not isinstance(role, str) or not role or len(role.encode()) > 63 or "\0" in role:
-        raise InvalidInputError(f"role={role!r} must be the name of a role: 1 to 63 bytes.")
+        raise InvalidInputError(f"role={as_given(role)} must be the name of a role: 1 to 63 bytes.")
     found = _attributes(connection, role)
     if found is None:
         raise UnknownNameError(
-            f"role={role!r} does not exist; the database's administrator makes it, with "
+            f"role={as_given(role)} does not exist; the database's administrator makes it, with "
             f"CREATE ROLE {_quoted(connection, role)} LOGIN PASSWORD '…'."
         )
     held = [word for word, has in zip(("SUPERUSER", "BYPASSRLS", "CREATEROLE", "REPLICATION"), found,
                                       strict=True) if has]  # fmt: skip
     if held:
         raise NotAllowedError(
-            f"role={role!r} has {held[0]}, so that no policy would bind it; choose a role without."
+            f"role={as_given(role)} has {held[0]}, so that no policy would bind it; choose a role "
+            f"without."
         )
     reached = connection.scalars(_OVER, {"role": role, "reaches": list(REACHES)}).first()
     if reached == role:  # no attribute of its own, so it owns
         raise NotAllowedError(
-            f"role={role!r} owns the database or a table, so that no policy would bind it."
+            f"role={as_given(role)} owns the database or a table, so that no policy would bind it."
         )
     if reached is not None:
         raise NotAllowedError(
-            f"role={role!r} is a member of {reached!r}, which sees or changes what is others'; "
+            f"role={as_given(role)} is a member of {reached!r}, which sees or changes what is others'; "
             f"REVOKE that membership first."
         )
     may_create = text("SELECT has_schema_privilege(:role, current_schema(), 'CREATE')")
     if connection.scalar(may_create, {"role": role}):
         raise NotAllowedError(
-            f"role={role!r} may create objects in the tables' schema; run first: REVOKE CREATE ON "
+            f"role={as_given(role)} may create objects in the tables' schema; run first: REVOKE "
+            f"CREATE ON "
             f"SCHEMA {_schema(connection)} FROM PUBLIC (and from the role)."
         )
 
@@ -262,7 +267,7 @@ def _check_unmapped(connection: Connection, role: str, user: User) -> None:
         select(User.username).where(User.database_role == role, User.id != user.id)
     )
     if other is not None:
-        raise DuplicateError(f"role={role!r} stands for user {other!r}; revoke it first.")
+        raise DuplicateError(f"role={as_given(role)} stands for user {other!r}; revoke it first.")
     if user.database_role not in (None, role):
         raise DuplicateError(
             f"user {user.username!r} has the role {user.database_role!r}; revoke it first."
@@ -314,14 +319,14 @@ def _check_nothing_more(connection: Connection, role: str) -> None:
                  if connection.scalar(asked, {"role": role, "name": name, "verb": v})]  # fmt: skip
         if wrong:
             raise NotAllowedError(
-                f"role={role!r} has {wrong[0]} on {name} by another's grant; REVOKE that first."
+                f"role={as_given(role)} has {wrong[0]} on {name} by another's grant; REVOKE that first."
             )
     read = text("SELECT has_column_privilege(:role, 'users', 'hashed_password', 'SELECT')")
     change = text("SELECT has_column_privilege(:role, 'users', 'is_superuser', 'UPDATE')")
     for question, what in ((read, "read password hashes"), (change, "change users' rights")):
         if connection.scalar(question, {"role": role}):
             raise NotAllowedError(
-                f"role={role!r} may {what} by another's grant on users; REVOKE that first."
+                f"role={as_given(role)} may {what} by another's grant on users; REVOKE that first."
             )
 
 

@@ -20,6 +20,7 @@ from mismartera_analytics.errors import (
     NotAllowedError,
     StorageError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.files import write_file
@@ -112,7 +113,7 @@ def run_notebook(
     """
     if not is_one_of(to, FORMS):
         hint = suggestion(str(to), FORMS) or "."
-        raise InvalidInputError(f"to={to!r} is unknown{hint} Allowed: {', '.join(FORMS)}.")
+        raise InvalidInputError(f"to={as_given(to)} is unknown{hint} Allowed: {', '.join(FORMS)}.")
     _check_installed()
     _check_may_run()
     source = Path(path).expanduser().absolute()
@@ -234,9 +235,13 @@ def _target(source: Path, given: Mapping[str, Any], out: str | Path | None, to: 
         asked = Path(out).expanduser().absolute()
         page = asked if asked.suffix == f".{to}" else asked / page.name
         if asked.suffix in {f".{form}" for form in FORMS} - {f".{to}"}:
-            raise InvalidInputError(f"out={str(out)!r} ends otherwise than to={to!r} says.")
+            raise InvalidInputError(
+                f"out={as_given(str(out))} ends otherwise than to={as_given(to)} says."
+            )
     if page == source:
-        raise InvalidInputError(f"out={str(page)!r} is the notebook itself; give another file.")
+        raise InvalidInputError(
+            f"out={as_given(str(page))} is the notebook itself; give another file."
+        )
     return _Target(page, page.with_name(f"{page.stem}.failed.ipynb"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Float, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
+from mismartera_analytics.errors import as_given
 from mismartera_analytics.frames import SIDES
 from mismartera_analytics.models import (
     AccountInfo,
@@ -74,7 +75,8 @@ def _odd(db_session: Session, column: Any, value: str, count: int) -> Finding:
     chosen = select(table.id).where(column == value).order_by(table.id).limit(SHOWN)
     rows = named(_NOUNS[table.__tablename__], db_session.scalars(chosen), count)
     return Finding(
-        "values", "note", f"{column.key}={value!r} of {rows} is none of {', '.join(KNOWN[column])}",
+        "values", "note", f"{column.key}={as_given(value)} of {rows} is none of "
+                          f"{', '.join(KNOWN[column])}",
         "nothing, if it is a former name; else correct it", count,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance.observations import annualisation, unclear_year
 
 __all__ = ["Counted", "activity_statistics", "exposure", "turnover"]
@@ -96,7 +96,7 @@ def turnover(
     _require(equity, _EQUITY, "equity")
     _require(fills, _FILLS, "fills")
     if not is_one_of(counted, ("half", "lesser")):
-        raise InvalidInputError(f"counted={counted!r} must be 'half' or 'lesser'.")
+        raise InvalidInputError(f"counted={as_given(counted)} must be 'half' or 'lesser'.")
     values = equity.dropna(subset=["equity"]).groupby("session")["equity"].last()
     if not len(values) or not values.mean() > 0.0:
         return np.nan

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance import metrics
 from mismartera_analytics.performance.observations import (
     Annualisation,
@@ -202,7 +202,7 @@ def alpha(
     0.1
     """
     if not is_one_of(year, ("summed", "compounded")):
-        raise InvalidInputError(f"year={year!r} must be 'summed' or 'compounded'.")
+        raise InvalidInputError(f"year={as_given(year)} must be 'summed' or 'compounded'.")
     pair = paired(returns, benchmark)
     periods = pair.periods(periods_per_year)
     free = rate_of_observation(risk_free, periods, argument="risk_free")
@@ -368,7 +368,7 @@ def _capture(
     pair: Pair, chosen: npt.NDArray[np.bool_], average: Average, periods_per_year: float | None
 ) -> float:
     if not is_one_of(average, ("geometric", "arithmetic")):
-        raise InvalidInputError(f"average={average!r} must be 'geometric' or 'arithmetic'.")
+        raise InvalidInputError(f"average={as_given(average)} must be 'geometric' or 'arithmetic'.")
     if not chosen.any():
         return np.nan
     if average == "arithmetic":

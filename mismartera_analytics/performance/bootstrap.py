@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mismartera_analytics.arguments import is_number, is_whole, whole
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance.observations import observations
 
 __all__ = [
@@ -87,7 +87,7 @@ def stationary_bootstrap(
     check_draws(draws)
     length = mean_block(len(values)) if block is None else block
     if not (is_number(length) and length >= 1):
-        raise InvalidInputError(f"block={block!r} must be a mean length of at least 1.")
+        raise InvalidInputError(f"block={as_given(block)} must be a mean length of at least 1.")
     return _draws(values, draws, length, np.random.default_rng(whole(seed, "seed")))
 
 
@@ -95,7 +95,7 @@ def check_draws(draws: int) -> None:
     """Refuse what is no number of draws."""
     if not (is_whole(draws) and 1 <= draws <= MOST_DRAWS):
         raise InvalidInputError(
-            f"draws={draws!r} must be a whole number from 1 to {MOST_DRAWS:,}; 1,000 are usual."
+            f"draws={as_given(draws)} must be a whole number from 1 to {MOST_DRAWS:,}; 1,000 are usual."
         )
 
 
@@ -154,7 +154,7 @@ def bootstrap_intervals(
     True
     """
     if not all(0.0 < level < 1.0 for level in levels):
-        raise InvalidInputError(f"levels={levels!r} must lie between 0 and 1.")
+        raise InvalidInputError(f"levels={as_given(levels)} must lie between 0 and 1.")
     table = {}
     for name, values in drawn(returns, measures, draws=draws, block=block, seed=seed).items():
         known = values[~np.isnan(values)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.performance.distribution import Estimator
 
 __all__ = ["CONVENTIONS", "ConventionName", "Conventions", "conventions_of", "reasons"]
@@ -74,7 +74,7 @@ def conventions_of(name: str) -> Conventions:
     """
     if not is_one_of(name, CONVENTIONS):
         raise InvalidInputError(
-            f"conventions={name!r} is unknown{suggestion(str(name), CONVENTIONS) or '.'} "
+            f"conventions={as_given(name)} is unknown{suggestion(str(name), CONVENTIONS) or '.'} "
             f"Allowed: {', '.join(CONVENTIONS)}."
         )
     return CONVENTIONS[name]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mismartera_analytics.arguments import is_whole
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance.observations import observations
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _check(values: Floats, blocks: int) -> None:
         )
     if not (is_whole(blocks) and 2 <= blocks <= MOST_BLOCKS and blocks % 2 == 0):
         raise InvalidInputError(
-            f"blocks={blocks!r} must be an even number from 2 to {MOST_BLOCKS}."
+            f"blocks={as_given(blocks)} must be an even number from 2 to {MOST_BLOCKS}."
         )
     if length < 2 * blocks:
         raise InvalidInputError(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance.observations import (
     ROUNDING,
     observations,
@@ -44,9 +44,11 @@ def _each(returns: Any, measure: Any) -> Any:
 
 def _check_tail(level: float, estimator: str) -> None:
     if not 0.0 < level < 1.0:
-        raise InvalidInputError(f"level={level!r} must lie between 0 and 1, such as 0.05.")
+        raise InvalidInputError(f"level={as_given(level)} must lie between 0 and 1, such as 0.05.")
     if not is_one_of(estimator, ("historical", "normal")):
-        raise InvalidInputError(f"estimator={estimator!r} must be 'historical' or 'normal'.")
+        raise InvalidInputError(
+            f"estimator={as_given(estimator)} must be 'historical' or 'normal'."
+        )
 
 
 def value_at_risk(returns: Any, *, level: float = 0.05, estimator: Estimator = "historical") -> Any:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mismartera_analytics import frames
 from mismartera_analytics.arguments import is_number, is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.frames.given import listed
 from mismartera_analytics.performance import bootstrap, distribution, metrics
 from mismartera_analytics.performance.conventions import conventions_of
@@ -108,7 +108,7 @@ def confidence_intervals(
     chosen = _chosen(names)
     if not is_number(confidence) or not 0.0 < confidence < 1.0:
         raise InvalidInputError(
-            f"confidence={confidence!r} must lie between 0 and 1, such as 0.95."
+            f"confidence={as_given(confidence)} must lie between 0 and 1, such as 0.95."
         )
     values = labelled(returns).dropna().to_numpy()
     setting = setting_of(returns, conventions_of("actual"), periods_per_year, risk_free)

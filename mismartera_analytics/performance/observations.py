@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from mismartera_analytics.arguments import is_number
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 if TYPE_CHECKING:
     from mismartera_analytics.performance.returns import Returns
@@ -229,7 +229,7 @@ def rate_of_observation(rate: float, periods: float, *, argument: str) -> float:
     is_number = isinstance(rate, (int, float, np.number)) and not isinstance(rate, bool)
     if not (is_number and np.isfinite(rate) and rate > -1.0):
         raise InvalidInputError(
-            f"{argument}={rate!r} must be a rate per year above -1, such as 0.03."
+            f"{argument}={as_given(rate)} must be a rate per year above -1, such as 0.03."
         )
     return float((1.0 + rate) ** (1.0 / periods) - 1.0)
 
@@ -332,7 +332,7 @@ def annualisation(
     if periods_per_year is not None:
         if not (is_number(periods_per_year) and periods_per_year > 0):
             raise InvalidInputError(
-                f"periods_per_year={periods_per_year!r} must be a number above zero."
+                f"periods_per_year={as_given(periods_per_year)} must be a number above zero."
             )
         return Annualisation(
             float(periods_per_year), f"{periods_per_year:g} periods a year, as given"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mismartera_analytics.arguments import is_number, is_one_of
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance.observations import (
     ROUNDING,
     Observations,
@@ -78,7 +78,8 @@ class SharpeEstimate:
         least = 1.0 + self.skew**2
         if self.kurtosis < least * (1.0 - 1e-9):
             raise InvalidInputError(
-                f"kurtosis={self.kurtosis!r} cannot be: with skew={self.skew!r} it is at least "
+                f"kurtosis={as_given(self.kurtosis)} cannot be: with skew={as_given(self.skew)} it "
+                f"is at least "
                 f"{least:.4g}. It is the plain kurtosis, 3 for a normal distribution, not the excess."
             )
 
@@ -228,7 +229,7 @@ def expected_maximum_sharpe(trials: float, variance: float) -> float:
     1.79
     """
     if not (is_number(trials) and trials >= 1):
-        raise InvalidInputError(f"trials={trials!r} must be a number of at least 1.")
+        raise InvalidInputError(f"trials={as_given(trials)} must be a number of at least 1.")
     if trials == 1:
         return 0.0
     _check_variance(variance)
@@ -288,7 +289,7 @@ def deflated_sharpe_ratio(
     """
     data = observations(returns)
     if not is_number(trials):
-        raise InvalidInputError(f"trials={trials!r} must be a number of at least 1.")
+        raise InvalidInputError(f"trials={as_given(trials)} must be a number of at least 1.")
     if trials != 1:
         _check_variance(variance)
         variance = _per_observation(variance, per, periods_per_year, data, "variance", power=2)
@@ -337,7 +338,7 @@ def minimum_track_record_length(
     14.8
     """
     if not (is_number(confidence) and 0.5 < confidence < 1.0):
-        raise InvalidInputError(f"confidence={confidence!r} must lie between 0.5 and 1.")
+        raise InvalidInputError(f"confidence={as_given(confidence)} must lie between 0.5 and 1.")
     data = observations(returns)
     level = _per_observation(benchmark, per, periods_per_year, data, "benchmark", power=1)
     return _each(data, lambda estimate: estimate.needed(level, confidence))
@@ -352,7 +353,7 @@ def _each(data: Observations, measure: Callable[[SharpeEstimate], float]) -> Any
 def _check_variance(variance: float) -> None:
     if not (is_number(variance) and variance >= 0.0):
         raise InvalidInputError(
-            f"variance={variance!r} must be that of the trials' Sharpe ratios, at least 0; two "
+            f"variance={as_given(variance)} must be that of the trials' Sharpe ratios, at least 0; two "
             f"trials or more have one."
         )
 
@@ -368,12 +369,13 @@ def _per_observation(
 ) -> float:
     """Return a ratio (`power` 1) or a variance of ratios (2) per observation."""
     if not is_number(value):
-        raise InvalidInputError(f"{argument}={value!r} must be a finite number.")
+        raise InvalidInputError(f"{argument}={as_given(value)} must be a finite number.")
     if per is None and value == 0.0:
         return value
     if not is_one_of(per, ("observation", "year")):
         raise InvalidInputError(
-            f"per={per!r} must say what {argument}={value!r} is of: 'observation', or 'year' if it "
+            f"per={as_given(per)} must say what {argument}={as_given(value)} is of: 'observation', "
+            f"or 'year' if it "
             f"is annualised."
         )
     if per == "observation":

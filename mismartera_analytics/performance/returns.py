@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance.observations import (
     DAYS_PER_YEAR,
     Annualisation,
@@ -96,10 +96,11 @@ class Returns:
         self._set("interval", clock.parse_interval(self.interval or ""))
         if not (isinstance(self.currency, str) and _CURRENCY.match(self.currency)):
             raise InvalidInputError(
-                f"currency={self.currency!r} must be an ISO code of three capitals, such as 'USD'."
+                f"currency={as_given(self.currency)} must be an ISO code of three capitals, such as "
+                f"'USD'."
             )
         if self.basis not in ("gross", "net"):
-            raise InvalidInputError(f"basis={self.basis!r} must be 'gross' or 'net'.")
+            raise InvalidInputError(f"basis={as_given(self.basis)} must be 'gross' or 'net'.")
         self._set("values", _checked(self.values, self.bar, self.market))
 
     def _set(self, name: str, value: Any) -> None:
@@ -243,7 +244,8 @@ def _calendar_of(calendar: Any) -> TradingCalendar:
         return calendar
     if not isinstance(calendar, str):
         raise InvalidInputError(
-            f"calendar={calendar!r} must be a market's name, such as 'NYSE', or a TradingCalendar."
+            f"calendar={as_given(calendar)} must be a market's name, such as 'NYSE', or a "
+            f"TradingCalendar."
         )
     return trading_calendar(calendar)
 
@@ -283,7 +285,7 @@ def _check_bars(labels: pd.DatetimeIndex, bar: clock.Interval, calendar: Trading
     steps = np.diff(labels.asi8)
     if len(steps) and int(np.median(steps)) != bar.length.total_seconds() * 1_000_000:
         raise InvalidInputError(
-            f"interval={str(bar)!r} does not fit: most labels are "
+            f"interval={as_given(str(bar))} does not fit: most labels are "
             f"{pd.Timedelta(int(np.median(steps)), 'us')} apart."
         )
 
@@ -303,5 +305,6 @@ def _check_labels(labels: pd.DatetimeIndex, bar: clock.Interval, calendar: Tradi
     if len(steps) and not 0.8 * days <= float(np.median(steps)) <= 1.25 * days:
         unit = "sessions" if bar.unit == "d" else "days"
         raise InvalidInputError(
-            f"interval={str(bar)!r} does not fit: most labels are {np.median(steps):g} {unit} apart."
+            f"interval={as_given(str(bar))} does not fit: most labels are {np.median(steps):g} "
+            f"{unit} apart."
         )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance import benchmark as against
 from mismartera_analytics.performance import metrics
 from mismartera_analytics.performance.observations import labelled, periods_of_sessions
@@ -225,7 +225,9 @@ def rolling_correlation(
 
 def _check_window(window: int) -> None:
     if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 2:
-        raise InvalidInputError(f"window={window!r} must be a whole number of sessions, 2 or more.")
+        raise InvalidInputError(
+            f"window={as_given(window)} must be a whole number of sessions, 2 or more."
+        )
 
 
 def _stacked(values: Floats, window: int) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import frames
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance.observations import labelled
 from mismartera_analytics.performance.rolling import rolling_sharpe, rolling_volatility
 
@@ -118,7 +118,7 @@ def drawdown_table(returns: Record, *, top: int | None = None) -> pd.DataFrame:
     from mismartera_analytics.kernels import drawdowns
 
     if top is not None and top < 1:
-        raise InvalidInputError(f"top={top!r} must be 1 or more.")
+        raise InvalidInputError(f"top={as_given(top)} must be 1 or more.")
     series = labelled(returns)
     depth = drawdowns.drawdowns(series.to_numpy())
     found = drawdowns.spells(depth)

@@ -12,7 +12,12 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    UnknownNameError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.ledger.daily import MAX_PRICE_AGE
 from mismartera_analytics.ledger.events import check_method, days
 from mismartera_analytics.ledger.explanation import Explanation
@@ -189,7 +194,9 @@ def _row_of(
         if symbol is not None and own.empty:
             known = table["symbol"].dropna().unique().tolist()
             hint = suggestion(symbol, known) or "."
-            raise UnknownNameError(f"symbol={symbol!r} has no row of pnl in that range{hint}")
+            raise UnknownNameError(
+                f"symbol={as_given(symbol)} has no row of pnl in that range{hint}"
+            )
     found = own.loc[own["session"] == label]
     if found.empty:
         labels = own["session"].drop_duplicates().sort_values()

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 
 __all__ = ["ACCOUNTS", "FILLS", "ORDERS", "POSITIONS", "ROUND_TRIPS", "as_number", "check_column"]
 
@@ -61,7 +61,7 @@ def check_column(frame: str, column: str, known: Mapping[str, str]) -> None:
     if not is_one_of(column, known):
         hint = suggestion(str(column), known) or "."
         raise InvalidInputError(
-            f"column={column!r} is no number of {frame}; there are {', '.join(known)}{hint}"
+            f"column={as_given(column)} is no number of {frame}; there are {', '.join(known)}{hint}"
         )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import frames
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.ledger.events import check_method, prepare_events, transfers_of
 from mismartera_analytics.ledger.explanation import Explanation, parts_frame
 from mismartera_analytics.ledger.journal import fill_name
@@ -80,7 +80,7 @@ def _position_of(
     table = positions(account=account.id, symbols=symbol, db_session=db_session, **asked)
     if len(table) != 1:
         raise InvalidInputError(
-            f"symbol={symbol!r}: the account {account.id} has no such position."
+            f"symbol={as_given(symbol)}: the account {account.id} has no such position."
         )
     return table.iloc[0]
 
@@ -145,7 +145,8 @@ def explain_round_trip(
     table = round_trips(account=account.id, symbols=symbol, db_session=db_session, **asked)
     if row is None or not 0 <= row < len(table):
         raise InvalidInputError(
-            f"row={row!r} must be the place of a trade in round_trips(account={account.id}, …), "
+            f"row={as_given(row)} must be the place of a trade in round_trips(account={account.id}, "
+            f"…), "
             f"which has {len(table)}."
         )
     inputs = read_inputs(db_session, scope_of(db_session, account=account.id), symbol, end=None)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.arguments import is_one_of, whole
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.frames.given import listed
 from mismartera_analytics.ledger.daily import MAX_PRICE_AGE, Ledger, daily_ledger, without_cash
 from mismartera_analytics.ledger.events import check_method
@@ -94,7 +94,7 @@ def round_trips(
     check_method(method)
     bounds = instant_bounds(start, end)
     if not is_one_of(side, (None, *frames.SIDES)):
-        raise InvalidInputError(f"side={side!r} is not one of {', '.join(frames.SIDES)}.")
+        raise InvalidInputError(f"side={as_given(side)} is not one of {', '.join(frames.SIDES)}.")
     with reading(db_session) as own:
         scope = scope_of(own, user=user, account=account, broker=broker)
         fills, transfers, actions = lot_inputs(own, scope, symbols)
@@ -174,7 +174,7 @@ def pnl(
     check_method(method)
     keys = {str(key) for key in listed(by, argument="by")}
     if keys not in ({"account"}, {"account", "symbol"}):
-        raise InvalidInputError(f"by={by!r} is not 'account' or ['account', 'symbol'].")
+        raise InvalidInputError(f"by={as_given(by)} is not 'account' or ['account', 'symbol'].")
     whole(max_price_age, "max_price_age")
     first = None if start is None else clock.parse_label(start, argument="start")
     last = None if end is None else clock.parse_label(end, argument="end")

@@ -11,7 +11,12 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    UnknownNameError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.ledger.events import check_method
 from mismartera_analytics.ledger.lots import Method
 from mismartera_analytics.market_data.renames import read_changes
@@ -274,7 +279,7 @@ def positions(
     _check_zone(tz)
     check_method(method)
     if not is_one_of(side, (None, "LONG", "SHORT")):
-        raise InvalidInputError(f"side={side!r} is not one of LONG, SHORT.")
+        raise InvalidInputError(f"side={as_given(side)} is not one of LONG, SHORT.")
     with reading(db_session) as own:
         scope = scope_of(own, user=user, account=account, broker=broker)
         companies = companies_of(own, names_of(symbols, argument="symbols"))
@@ -368,7 +373,9 @@ def _filters(*, side: str | None = None) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if side is not None:
         if not is_one_of(side, frames.SIDES):
-            raise InvalidInputError(f"side={side!r} is not one of {', '.join(frames.SIDES)}.")
+            raise InvalidInputError(
+                f"side={as_given(side)} is not one of {', '.join(frames.SIDES)}."
+            )
         conditions.append(Order.side == side)
     return conditions
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.arguments import is_one_of, whole
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.ledger.contributions import (
     Linking,
     check_linking,
@@ -209,7 +209,7 @@ def contributions(
 def _check_by(by: str) -> None:
     if not is_one_of(by, ("account", "total")):
         hint = suggestion(str(by), ("account", "total")) or "."
-        raise InvalidInputError(f"by={by!r} is not one of account, total{hint}")
+        raise InvalidInputError(f"by={as_given(by)} is not one of account, total{hint}")
 
 
 def _labels(start: Any, end: Any, max_price_age: int) -> tuple[dt.date | None, dt.date | None]:
@@ -243,7 +243,7 @@ def _benchmark(symbol: str | None, grid: Ints, max_age: int) -> Any:
     from mismartera_analytics.market_data.store import BarStore
 
     if not isinstance(symbol, str) or not symbol.strip():
-        raise InvalidInputError(f"benchmark={symbol!r} must be a ticker.")
+        raise InvalidInputError(f"benchmark={as_given(symbol)} must be a ticker.")
     first, last = (pd.Timestamp(int(edge), unit="D").date() for edge in (grid[0], grid[-1]))
     bars = BarStore().read(symbol, "1d", first, last, columns=["session", "close"], adjust="all")
     closes = np.full((len(grid), 1), np.nan)

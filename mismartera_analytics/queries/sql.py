@@ -14,6 +14,7 @@ from mismartera_analytics.errors import (
     DatabaseNotReadyError,
     InvalidInputError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.market_data.scanning import bar_dataset, stored_intervals
@@ -258,7 +259,9 @@ def _checked_params(params: Sequence[Any] | Mapping[str, Any] | None) -> Any:
     if isinstance(params, Mapping):
         return {str(name): _checked_value(value, f"${name}") for name, value in params.items()}
     if isinstance(params, str | bytes) or not isinstance(params, Sequence):
-        raise InvalidInputError(f"params={params!r} must be a list for ? or a mapping for $name.")
+        raise InvalidInputError(
+            f"params={as_given(params)} must be a list for ? or a mapping for $name."
+        )
     return [_checked_value(value, f"params[{i}]") for i, value in enumerate(params)]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.ledger.choices import check_lots
 from mismartera_analytics.ledger.events import (
     METHODS,
@@ -160,7 +160,7 @@ def _year(year: int | None) -> int:
     if year is None:
         return clock.utc_now().year
     if isinstance(year, bool) or not isinstance(year, int) or not 1900 <= year <= 9998:
-        raise InvalidInputError(f"year={year!r} must be a whole number such as 2025.")
+        raise InvalidInputError(f"year={as_given(year)} must be a whole number such as 2025.")
     return year
 
 

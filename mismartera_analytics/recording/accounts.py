@@ -12,6 +12,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     NotAllowedError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.models import AccountInfo, User
@@ -79,7 +80,7 @@ def create_account(
         owner = _owner(own, user)
         if _find(own, owner, broker, account_number) is not None:
             raise DuplicateError(
-                f"account_number={account_number!r} exists for this user at {broker!r}; "
+                f"account_number={as_given(account_number)} exists for this user at {broker!r}; "
                 f"open_account() returns it."
             )
         account = AccountInfo(
@@ -130,7 +131,7 @@ def open_account(
             )  # fmt: skip
         if (found.currency or "USD") != currency:
             raise InvalidInputError(
-                f"currency={currency!r}: the account {found.id} is kept in {found.currency!r}."
+                f"currency={as_given(currency)}: the account {found.id} is kept in {found.currency!r}."
             )
         return found.id
 
@@ -139,7 +140,7 @@ def _owner(db_session: Session, user: UserLike) -> User:
     column = User.username if isinstance(user, str) else User.id
     value = user.id if isinstance(user, User) else user
     if not isinstance(value, str) and not is_whole(value):
-        raise InvalidInputError(f"user={user!r} is not a user name, an id or a User.")
+        raise InvalidInputError(f"user={as_given(user)} is not a user name, an id or a User.")
     identity = auth.current_user()
     own = None if identity is None or identity.is_superuser else identity
     if own is not None and value not in (own.user_id, own.username):
@@ -147,7 +148,7 @@ def _owner(db_session: Session, user: UserLike) -> User:
     found = db_session.scalar(select(User).where(column == value).options(auth.NO_HASH))
     if found is None:
         hint = suggestion(str(user), db_session.scalars(select(User.username))) or "."
-        raise UnknownNameError(f"user={user!r} is not known{hint}")
+        raise UnknownNameError(f"user={as_given(user)} is not known{hint}")
     return found
 
 
@@ -169,16 +170,21 @@ def _check_texts(broker: str, account_number: str | None, account_type: str | No
         if value is None and name != "broker":
             continue
         if not isinstance(value, str) or not value.strip() or value != value.strip():
-            raise InvalidInputError(f"{name}={value!r} must be text without blanks at its ends.")
+            raise InvalidInputError(
+                f"{name}={as_given(value)} must be text without blanks at its ends."
+            )
         if len(value) > LENGTHS[name] or not value.isprintable():
             raise InvalidInputError(
-                f"{name}={value!r} must be printable and have at most {LENGTHS[name]} characters."
+                f"{name}={as_given(value)} must be printable and have at most {LENGTHS[name]} "
+                f"characters."
             )
     if not is_one_of(account_type, (None, "cash", "margin")):
-        raise InvalidInputError(f"account_type={account_type!r} is not one of cash, margin.")
+        raise InvalidInputError(
+            f"account_type={as_given(account_type)} is not one of cash, margin."
+        )
 
 
 def _check_currency(currency: str) -> None:
     is_code = isinstance(currency, str) and len(currency) == 3 and currency.isascii()
     if not is_code or not currency.isalpha() or not currency.isupper():
-        raise InvalidInputError(f"currency={currency!r} is not an ISO code such as 'USD'.")
+        raise InvalidInputError(f"currency={as_given(currency)} is not an ISO code such as 'USD'.")

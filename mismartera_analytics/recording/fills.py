@@ -8,7 +8,7 @@ import pandas as pd
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from mismartera_analytics.errors import DuplicateError
+from mismartera_analytics.errors import DuplicateError, as_given
 from mismartera_analytics.models import Fill
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.recording.checking import content
@@ -71,11 +71,15 @@ def _refuse_known_fills(db_session: Session, values: list[dict[str, Any]]) -> No
     ids = [row["broker_fill_id"] for row in values if row["broker_fill_id"] is not None]
     if len(set(ids)) < len(ids):
         twice = next(one for one in ids if ids.count(one) > 1)
-        raise DuplicateError(f"fills hold broker_fill_id={twice!r} twice with other content.")
+        raise DuplicateError(
+            f"fills hold broker_fill_id={as_given(twice)} twice with other content."
+        )
     for first in range(0, len(ids), CHUNK):
         chosen = select(Fill.broker_fill_id).where(
             Fill.broker_fill_id.in_(ids[first : first + CHUNK])
         )
         known = db_session.scalars(chosen.limit(1)).first()
         if known is not None:
-            raise DuplicateError(f"broker_fill_id={known!r} is recorded with other content.")
+            raise DuplicateError(
+                f"broker_fill_id={as_given(known)} is recorded with other content."
+            )

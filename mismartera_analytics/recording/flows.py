@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import DuplicateError
+from mismartera_analytics.errors import DuplicateError, as_given
 from mismartera_analytics.models import CashFlow
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.models.retrying import repeated
@@ -149,7 +149,9 @@ def _new_rows(
     named = {row[0]: row for row in rows if row[0] is not None}
     if any(row[0] is not None and named[row[0]] != row for row in rows):
         twice = next(row[0] for row in rows if row[0] is not None and named[row[0]] != row)
-        raise DuplicateError(f"flows hold broker_flow_id={twice!r} twice with other content.")
+        raise DuplicateError(
+            f"flows hold broker_flow_id={as_given(twice)} twice with other content."
+        )
     ids = list(named)
     known: dict[Any, tuple[Any, ...]] = {}
     for first in range(0, len(ids), CHUNK):
@@ -157,7 +159,7 @@ def _new_rows(
         known |= {row[1]: row for row in _read(db_session, columns, chosen)}
     for name, row in known.items():
         if row != (account_id, *named[name]):
-            raise DuplicateError(f"broker_flow_id={name!r} is recorded with other content.")
+            raise DuplicateError(f"broker_flow_id={as_given(name)} is recorded with other content.")
     nameless = [row for row in rows if row[0] is None]
     counts: dict[tuple[Any, ...], int] = {}
     if nameless:

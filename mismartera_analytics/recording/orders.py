@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import frames
-from mismartera_analytics.errors import DuplicateError, InvalidOrderError
+from mismartera_analytics.errors import DuplicateError, InvalidOrderError, as_given
 from mismartera_analytics.frames.given import check_table, text_cells
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
 from mismartera_analytics.models import AccountInfo, Instrument, Order
@@ -373,7 +373,7 @@ def _require_progress(
     An order of which only executions were known may also become known as what it was.
     """
     before, after = (dict(zip(COLUMNS, values, strict=True)) for values in (found[2], row))
-    name = f"broker_order_id={after['broker_order_id']!r}"
+    name = f"broker_order_id={as_given(after['broker_order_id'])}"
     if found[1] != account_id:
         raise DuplicateError(f"{name} is recorded in another account (row {label}).")
     completes = before["order_type"] == UNKNOWN_TYPE != after["order_type"]

@@ -19,6 +19,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     NotAllowedError,
     UnknownNameError,
+    as_given,
     suggestion,
 )
 from mismartera_analytics.models import AccountInfo, User
@@ -105,7 +106,7 @@ def scope_of(
         brokers: set[str] = {row[2] for row in known}
         if not isinstance(broker, str) or broker not in brokers:
             hint = suggestion(broker, brokers) or "."
-            raise UnknownNameError(f"broker={broker!r} is not known{hint}")
+            raise UnknownNameError(f"broker={as_given(broker)} is not known{hint}")
         known = [row for row in known if row[2] == broker]
     if account is None:
         return Scope(owner, tuple(row[0] for row in known))
@@ -186,15 +187,18 @@ def _account_id(account: AccountLike, known: list[tuple[Any, ...]]) -> int:
         found = [row[0] for row in known if row[1] == account]
         if len(found) > 1:
             raise InvalidInputError(
-                f"account={account!r} is the number of several accounts; pass one of the ids {found}."
+                f"account={as_given(account)} is the number of several accounts; pass one of the "
+                f"ids {found}."
             )
         if not found:
             hint = suggestion(account, [row[1] for row in known if row[1]])
-            raise UnknownNameError(f"account={account!r} is not known{hint or '.'}")
+            raise UnknownNameError(f"account={as_given(account)} is not known{hint or '.'}")
         return int(found[0])
     number = account.id if isinstance(account, AccountInfo) else account
     if not is_whole(number):
-        raise InvalidInputError(f"account={account!r} is not an id, a number or an AccountInfo.")
+        raise InvalidInputError(
+            f"account={as_given(account)} is not an id, a number or an AccountInfo."
+        )
     if number not in {row[0] for row in known}:
         some = ", ".join(str(row[0]) for row in known[:10]) or "none"
         raise UnknownNameError(f"account={number} is not known; there are: {some}.")

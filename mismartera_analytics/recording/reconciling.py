@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.arguments import is_number
-from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
+from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, as_given
 from mismartera_analytics.models import AccountInfo, CashFlow, Order, Position
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.models.retrying import repeated
@@ -151,7 +151,7 @@ def reconcile(
     0    IBM     302.0     604.0  unrecorded split
     """
     if cash is not None and not is_number(cash):
-        raise InvalidInputError(f"cash={cash!r} must be a finite number.")
+        raise InvalidInputError(f"cash={as_given(cash)} must be a finite number.")
     with reading(db_session) as own:
         owner = account_of(own, account)
         report = _report(own, owner, reported, cash)

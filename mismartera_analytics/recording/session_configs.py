@@ -11,7 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    UnknownNameError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.json_texts import MAX_LEVELS, parse_json
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
 from mismartera_analytics.models import SessionConfig
@@ -183,7 +188,9 @@ def save_session_config(
         If the name is blank or too long, or the configuration is not valid; nothing is written.
     """
     if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME:
-        raise InvalidInputError(f"name={name!r} must be text of 1 to {MAX_NAME} characters.")
+        raise InvalidInputError(
+            f"name={as_given(name)} must be text of 1 to {MAX_NAME} characters."
+        )
     text = json.dumps(check_session_config(config), ensure_ascii=False)
     now = clock.utc_now()
     with writing(db_session) as own:
@@ -221,7 +228,7 @@ def load_session_config(name: str, *, db_session: Session | None = None) -> dict
         If the name is no text, or what is stored is not valid.
     """
     if not isinstance(name, str):
-        raise InvalidInputError(f"name={name!r} must be text.")
+        raise InvalidInputError(f"name={as_given(name)} must be text.")
     if db_session is None:
         with read_session() as own:
             return load_session_config(name, db_session=own)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.reports.content import (
     Fact,
     Identity,
@@ -115,7 +115,7 @@ def read_account(
     found = accounts(account=account)
     if len(found) != 1:
         raise InvalidInputError(
-            f"account={account!r} stands for {len(found)} accounts; pass one of the ids "
+            f"account={as_given(account)} stands for {len(found)} accounts; pass one of the ids "
             f"{found['account_id'].tolist()}."
         )
     row: Any = found.iloc[0]

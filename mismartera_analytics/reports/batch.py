@@ -14,7 +14,7 @@ import pandas as pd
 
 from mismartera_analytics import auth, clock, config, frames
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.files import write_file
 from mismartera_analytics.frames.given import listed
 from mismartera_analytics.market_data.progress import progress_bar
@@ -153,7 +153,7 @@ def report(
     requests = requests_of(accounts, runs, user=user)
     _check_benchmark(benchmark)
     if not is_one_of(unchanged, ("write", "skip")):
-        raise InvalidInputError(f"unchanged={unchanged!r} is neither 'write' nor 'skip'.")
+        raise InvalidInputError(f"unchanged={as_given(unchanged)} is neither 'write' nor 'skip'.")
     folder = config.settings().reports if out is None else Path(out).expanduser().absolute()
     require_writable(folder, argument="out")
     identity = auth.current_user()
@@ -180,7 +180,9 @@ def _formats(formats: str | Iterable[str]) -> tuple[Format, ...]:
     for name in asked:
         if not is_one_of(name, FORMATS):
             hint = suggestion(name, FORMATS) or "."
-            raise InvalidInputError(f"formats={name!r} is unknown{hint} Allowed: html, pdf.")
+            raise InvalidInputError(
+                f"formats={as_given(name)} is unknown{hint} Allowed: html, pdf."
+            )
     if not asked:
         raise InvalidInputError("formats is empty; name html, pdf or both.")
     return tuple(name for name in FORMATS if name in asked)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance.observations import labelled
 
 __all__ = ["aligned", "benchmark_of"]
@@ -64,7 +64,7 @@ def _of_symbol(symbol: str) -> pd.Series[float]:
     from mismartera_analytics.queries.market import bars
 
     if not symbol.strip():
-        raise InvalidInputError(f"benchmark={symbol!r} must be a symbol with daily bars.")
+        raise InvalidInputError(f"benchmark={as_given(symbol)} must be a symbol with daily bars.")
     closes = bars(symbol, "1d", columns=["session", "close"], adjust="all")
     series = closes.set_index("session")["close"].pct_change()
     return labelled(series.iloc[1:].rename(symbol), argument="benchmark")

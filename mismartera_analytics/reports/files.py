@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from mismartera_analytics.errors import StorageError
+from mismartera_analytics.errors import StorageError, as_given
 from mismartera_analytics.files import name_beside
 
 __all__ = ["file_name", "own_file_name", "require_writable"]
@@ -57,4 +57,6 @@ def require_writable(folder: Path, *, argument: str) -> None:
         probe.unlink()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise StorageError(f"{argument}={str(folder)!r} cannot be written: {reason}.") from None
+        raise StorageError(
+            f"{argument}={as_given(str(folder))} cannot be written: {reason}."
+        ) from None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mismartera_analytics.backtesting.lookahead_report import LookaheadReport
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.reports.content import Lookahead
 
 __all__ = ["call_for", "told"]
@@ -74,5 +74,5 @@ def call_for(config: Mapping[str, Any]) -> str:
     if config.get("start"):
         parts.append(repr(str(config["start"])))
     if str(config.get("interval") or "1d") != "1d":
-        parts.append(f"interval={str(config['interval'])!r}")
+        parts.append(f"interval={as_given(str(config['interval']))}")
     return f"ma.check_lookahead({', '.join(parts)})"

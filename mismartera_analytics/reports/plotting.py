@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.performance import distribution, rolling, tables
 from mismartera_analytics.performance.returns import Returns
 from mismartera_analytics.reports.content import TearSheetContent
@@ -78,7 +78,7 @@ def plot(
     """
     if not is_one_of(kind, _DRAWN):
         raise InvalidInputError(
-            f"kind={kind!r} is unknown{suggestion(str(kind), _DRAWN) or '.'} "
+            f"kind={as_given(kind)} is unknown{suggestion(str(kind), _DRAWN) or '.'} "
             f"Allowed: {', '.join(_DRAWN)}."
         )
     if kind == "orders":

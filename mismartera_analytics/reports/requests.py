@@ -7,7 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from mismartera_analytics.errors import InvalidInputError, UnknownNameError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    UnknownNameError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.reports.outcomes import Request
 
 __all__ = ["Names", "requests_of"]
@@ -89,10 +94,12 @@ def _run(name: int | str, table: pd.DataFrame) -> Request:
     found = table[table["name" if isinstance(name, str) else "run_id"] == name]
     if not len(found):
         hint = suggestion(name, table["name"]) if isinstance(name, str) else ""
-        raise UnknownNameError(f"run={name!r} is not known{hint or '.'}")
+        raise UnknownNameError(f"run={as_given(name)} is not known{hint or '.'}")
     if len(found) > 1:
         ids = ", ".join(map(str, found["run_id"]))
-        raise InvalidInputError(f"run={name!r} is the name of several runs; pass an id: {ids}.")
+        raise InvalidInputError(
+            f"run={as_given(name)} is the name of several runs; pass an id: {ids}."
+        )
     row: Any = found.iloc[0]
     account = None if pd.isna(row["account_id"]) else int(row["account_id"])
     return Request("run", int(row["run_id"]), str(row["name"]), str(row["user"]), account,

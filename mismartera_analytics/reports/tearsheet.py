@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mismartera_analytics import config
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, suggestion
+from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.files import write_files
 from mismartera_analytics.reports import comparison, single
 from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
@@ -210,13 +210,14 @@ def render_pdf(content: TearSheetContent, *, paper: Literal["A4", "Letter"] = "A
 def _target(path: str | Path) -> Path:
     """Return the file as an absolute path with an ending that says what it is."""
     if not isinstance(path, (str, Path)):
-        raise InvalidInputError(f"path={path!r} must be a path: text or a pathlib.Path.")
+        raise InvalidInputError(f"path={as_given(path)} must be a path: text or a pathlib.Path.")
     target = Path(path).expanduser()
     if target.suffix.lower() not in SUFFIXES:
         hint = suggestion(target.suffix.lower(), SUFFIXES) if target.suffix else ""
         ending = f"ends in {target.suffix!r}" if target.suffix else "has no ending"
         raise InvalidInputError(
-            f"path={str(path)!r} {ending}{hint or '.'} Allowed: .html for a page, .pdf for paper."
+            f"path={as_given(str(path))} {ending}{hint or '.'} Allowed: .html for a page, .pdf for "
+            f"paper."
         )
     return target if target.is_absolute() else Path.cwd() / target
 
@@ -224,6 +225,6 @@ def _target(path: str | Path) -> Path:
 def _check_paper(paper: str) -> None:
     if not is_one_of(paper, ("A4", "Letter")):
         raise InvalidInputError(
-            f"paper={paper!r} is unknown{suggestion(str(paper), ('A4', 'Letter')) or '.'} "
+            f"paper={as_given(paper)} is unknown{suggestion(str(paper), ('A4', 'Letter')) or '.'} "
             f"Allowed: A4, Letter."
         )

@@ -19,6 +19,7 @@ from mismartera_analytics.errors import (
     NotReproducibleError,
     StorageError,
     UnknownNameError,
+    as_given,
 )
 from mismartera_analytics.files import digest_of
 from mismartera_analytics.given_files import check_path
@@ -122,7 +123,7 @@ def verify_report(path: str | os.PathLike[str]) -> ReportCheck:
     from mismartera_analytics.recording.report_log import find_report
 
     if not isinstance(path, str | os.PathLike):
-        raise InvalidInputError(f"path={path!r} must be the path of a report.")
+        raise InvalidInputError(f"path={as_given(path)} must be the path of a report.")
     check_path(Path(path))
     file = Path(path).expanduser().absolute()
     digest = hash_of(file)

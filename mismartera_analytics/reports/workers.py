@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Protocol
 
 from mismartera_analytics.arguments import dask_client
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.reports.outcomes import Outcome, Request, Setup, failed, make
 
 __all__ = ["Here", "InDask", "InProcesses", "Workers", "workers_of"]
@@ -50,7 +50,7 @@ def workers_of(jobs: int, client: Any) -> Workers:
         If Dask is not installed.
     """
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-        raise InvalidInputError(f"jobs={jobs!r} must be a whole number of at least 1.")
+        raise InvalidInputError(f"jobs={as_given(jobs)} must be a whole number of at least 1.")
     if client is None:
         return Here() if jobs == 1 else InProcesses(jobs)
     if jobs != 1:

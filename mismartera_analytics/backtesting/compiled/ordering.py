@@ -16,7 +16,7 @@ from mismartera_analytics.backtesting.compiled.handles import BUSY, ROW, UNCHECK
 from mismartera_analytics.backtesting.compiled.numba_types import ContextType, RefusalError
 from mismartera_analytics.backtesting.compiled.reading import bare, inner, is_missing, number_of
 from mismartera_analytics.backtesting.tickets import ORDER_TYPES, TIMES_IN_FORCE
-from mismartera_analytics.errors import InvalidOrderError, suggestion
+from mismartera_analytics.errors import InvalidOrderError, as_given, suggestion
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["FULL"]
@@ -134,7 +134,7 @@ def _code(name: Any, argument: str, allowed: dict[str, int], default: int) -> in
     if literal not in allowed:
         hint = suggestion(literal, allowed) or "."
         raise RefusalError(
-            f"{argument}={literal!r} is unknown{hint} Allowed: {', '.join(allowed)}."
+            f"{argument}={as_given(literal)} is unknown{hint} Allowed: {', '.join(allowed)}."
         )
     return allowed[literal]
 

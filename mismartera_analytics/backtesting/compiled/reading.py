@@ -25,7 +25,7 @@ from mismartera_analytics.backtesting.compiled.numba_types import (
     SymbolType,
 )
 from mismartera_analytics.backtesting.market import FIELDS
-from mismartera_analytics.errors import suggestion
+from mismartera_analytics.errors import as_given, suggestion
 from mismartera_analytics.kernels import fills
 
 __all__ = ["bare", "inner", "is_missing", "number_of"]
@@ -186,7 +186,7 @@ def number_of(ctx: ContextType, symbol: Any) -> Any:
     names = dict(ctx.names or ())
     if symbol.literal_value not in names:
         hint = suggestion(symbol.literal_value, names) or "."
-        raise RefusalError(f"symbol={symbol.literal_value!r} is not in this run{hint}")
+        raise RefusalError(f"symbol={as_given(symbol.literal_value)} is not in this run{hint}")
     place = names[symbol.literal_value]
     return inner(lambda ctx, symbol: place)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mismartera_analytics.backtesting.indicators.series import aligned, length_of, one_series
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["atr", "bollinger", "donchian", "true_range"]
 
@@ -111,7 +111,7 @@ def bollinger(
     from mismartera_analytics.kernels import windows
 
     if not isinstance(deviations, (int, float)) or not math.isfinite(deviations):
-        raise InvalidInputError(f"deviations={deviations!r} must be a finite number.")
+        raise InvalidInputError(f"deviations={as_given(deviations)} must be a finite number.")
     means, variances = windows.moving_moments(one_series(values), length_of(window))
     width = deviations * np.sqrt(variances)
     return means + width, means, means - width

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mismartera_analytics.backtesting.indicators.series import length_of, one_series
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["rolling_rank", "rolling_std", "zscore"]
 
@@ -47,7 +47,7 @@ def rolling_std(values: ArrayLike, window: int = 20, ddof: Literal[0, 1] = 0) ->
     from mismartera_analytics.kernels import windows
 
     if isinstance(ddof, bool) or ddof not in (0, 1):
-        raise InvalidInputError(f"ddof={ddof!r} must be 0 or 1.")
+        raise InvalidInputError(f"ddof={as_given(ddof)} must be 0 or 1.")
     length = length_of(window, least=1 + ddof)
     variances = windows.moving_moments(one_series(values), length)[1]
     deviations: Floats = np.sqrt(variances * (length / (length - ddof)))

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from mismartera_analytics import clock
+from mismartera_analytics.errors import as_given
 from mismartera_analytics.market_data.layout import is_symbol
 from mismartera_analytics.recording.brokers.cells import positive, read_number, symbol_of
 from mismartera_analytics.recording.brokers.files import Source, json_entries
@@ -69,7 +70,7 @@ def _order(entry: dict[str, Any], place: Place) -> OrderRow | Skipped:
         reason = "options and symbols of over 10 characters are not kept"
         return Skipped(place, "order", reason, symbol)
     if status not in STATUSES and status not in OPEN:
-        raise refuse_row(place, f"status={status!r} is none of Alpaca's")
+        raise refuse_row(place, f"status={as_given(status)} is none of Alpaca's")
     if entry.get("qty") in (None, ""):
         if not filled or status not in STATUSES or status == "partially_filled":
             return Skipped(place, "order", "it is of an amount of money, and has no quantity yet",
@@ -98,7 +99,7 @@ def _order(entry: dict[str, Any], place: Place) -> OrderRow | Skipped:
 def _type(entry: dict[str, Any], place: Place) -> str:
     name = str(entry.get("type") or entry.get("order_type") or "").casefold()
     if name not in TYPES:
-        raise refuse_row(place, f"type={name!r} is none of Alpaca's")
+        raise refuse_row(place, f"type={as_given(name)} is none of Alpaca's")
     return name.upper()
 
 
@@ -138,7 +139,7 @@ def side_of(entry: dict[str, Any], place: Place) -> str:
     """
     side = text_at(entry, "side", place).casefold()
     if side not in ("buy", "sell", "sell_short"):
-        raise refuse_row(place, f"side={side!r} is not one of buy, sell, sell_short")
+        raise refuse_row(place, f"side={as_given(side)} is not one of buy, sell, sell_short")
     return "BUY" if side == "buy" else "SELL"
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
+from mismartera_analytics.errors import as_given
 from mismartera_analytics.recording.brokers.statement import Place, refuse_row
 
 __all__ = ["content_key", "positive", "read_day", "read_number", "symbol_of"]
@@ -60,7 +61,7 @@ def read_number(text: object, name: str, place: Place) -> Decimal | None:
     except InvalidOperation:
         number = None
     if number is None or not number.is_finite() or not math.isfinite(float(number)):
-        raise refuse_row(place, f"{name}={shown!r} is not a number")
+        raise refuse_row(place, f"{name}={as_given(shown)} is not a number")
     return -number if is_negative else number
 
 
@@ -99,7 +100,9 @@ def read_day(text: str, name: str, place: Place) -> dt.date:
             return dt.date(int(match[3]), int(match[1]), int(match[2]))
         return dt.date.fromisoformat(shown)
     except ValueError:
-        raise refuse_row(place, f"{name}={shown!r} is not a day such as 07/02/2025") from None
+        raise refuse_row(
+            place, f"{name}={as_given(shown)} is not a day such as 07/02/2025"
+        ) from None
 
 
 def symbol_of(text: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
+from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, as_given
 from mismartera_analytics.frames.given import listed
 from mismartera_analytics.given_files import MAX_MB, check_path, read_given
 from mismartera_analytics.json_texts import parse_json
@@ -85,7 +85,9 @@ def read_sources(paths: PathLike | Iterable[PathLike]) -> list[Source]:
 def _read(path: Path) -> Source:
     with contextlib.suppress(OSError):  # a name that is too long is refused when it is read
         if path.is_dir():
-            raise InvalidInputError(f"paths={str(path)!r} is a folder; name the files in it.")
+            raise InvalidInputError(
+                f"paths={as_given(str(path))} is a folder; name the files in it."
+            )
     raw = read_given(path, argument="paths")
     text = _decoded(raw, path.name)
     if not text.strip():

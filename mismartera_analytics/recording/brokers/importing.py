@@ -10,7 +10,12 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock
 from mismartera_analytics.arguments import is_one_of
-from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    InvalidOrderError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.models import AccountInfo
 from mismartera_analytics.models.retrying import repeated
 from mismartera_analytics.recording.brokers.combining import combine
@@ -119,18 +124,20 @@ def _check_arguments(
     broker: str | None, mapping: Mapping[str, str] | None, tz: str | None, unsupported: str
 ) -> None:
     if not is_one_of(unsupported, ("skip", "refuse")):
-        raise InvalidInputError(f"unsupported={unsupported!r} is not one of skip, refuse.")
+        raise InvalidInputError(f"unsupported={as_given(unsupported)} is not one of skip, refuse.")
     if tz is not None:
         clock.zone(tz)
     if broker is not None and not isinstance(broker, str):
-        raise InvalidInputError(f"broker={broker!r} must be the name of a broker.")
+        raise InvalidInputError(f"broker={as_given(broker)} must be the name of a broker.")
     if mapping is not None:
         from mismartera_analytics.recording.brokers.mapped import check_mapping
 
         check_mapping(mapping)
     elif broker is not None and broker not in BROKERS:
         hint = suggestion(str(broker), BROKERS) or "; other files need a mapping of their columns."
-        raise InvalidInputError(f"broker={broker!r} is not one of {', '.join(BROKERS)}{hint}")
+        raise InvalidInputError(
+            f"broker={as_given(broker)} is not one of {', '.join(BROKERS)}{hint}"
+        )
 
 
 def _read(
@@ -153,7 +160,11 @@ def _read(
         )  # fmt: skip
         raise InvalidOrderError(f"{source.name} looks like {looks}; {advice}.")
     if wanted is not None and kind.split()[0] != wanted and source.json != []:
-        asked = f"broker={broker!r}" if broker else f"the account {owner.id} is at {owner.broker!r}"
+        asked = (
+            f"broker={as_given(broker)}"
+            if broker
+            else f"the account {owner.id} is at {owner.broker!r}"
+        )
         raise InvalidOrderError(
             f"{source.name} looks like {KNOWN[kind]}, but {asked}; name the account and the broker "
             f"that it belongs to."

@@ -8,7 +8,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import InvalidInputError, InvalidOrderError, suggestion
+from mismartera_analytics.errors import (
+    InvalidInputError,
+    InvalidOrderError,
+    as_given,
+    suggestion,
+)
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
 from mismartera_analytics.recording.brokers.cells import (
     content_key,
@@ -55,7 +60,9 @@ def check_mapping(mapping: Mapping[str, str]) -> dict[str, str]:
         If a field is unknown or missing, or a column is no text; the nearest name is suggested.
     """
     if not isinstance(mapping, Mapping):
-        raise InvalidInputError(f"mapping={mapping!r} must map {', '.join(FIELDS)} to columns.")
+        raise InvalidInputError(
+            f"mapping={as_given(mapping)} must map {', '.join(FIELDS)} to columns."
+        )
     for field, column in mapping.items():
         if field not in FIELDS:
             hint = suggestion(str(field), FIELDS) or "."
@@ -63,7 +70,9 @@ def check_mapping(mapping: Mapping[str, str]) -> dict[str, str]:
                 f"mapping names {field!r}, which is not one of {', '.join(FIELDS)}{hint}"
             )
         if not isinstance(column, str) or not column.strip():
-            raise InvalidInputError(f"mapping[{field!r}]={column!r} must be a column's name.")
+            raise InvalidInputError(
+                f"mapping[{field!r}]={as_given(column)} must be a column's name."
+            )
     missing = [field for field in NEEDED if field not in mapping]
     if missing:
         raise InvalidInputError(f"mapping lacks {', '.join(missing)}.")
@@ -127,7 +136,9 @@ def _order(
 ) -> OrderRow:
     symbol = symbol_of(row["symbol"])
     if not is_symbol(symbol):
-        raise refuse_row(place, f"{mapping['symbol']}={symbol!r} is no symbol: {SYMBOL_RULE}")
+        raise refuse_row(
+            place, f"{mapping['symbol']}={as_given(symbol)} is no symbol: {SYMBOL_RULE}"
+        )
     quantity = read_number(row["quantity"], mapping["quantity"], place)
     if not quantity:
         raise refuse_row(place, f"{mapping['quantity']} is missing or nothing")
@@ -148,7 +159,7 @@ def _order(
 def _side(text: str, column: str, place: Place) -> str:
     word = text.casefold()
     if word not in (*BUYS, *SELLS):
-        raise refuse_row(place, f"{column}={text!r} is neither a purchase nor a sale")
+        raise refuse_row(place, f"{column}={as_given(text)} is neither a purchase nor a sale")
     return "BUY" if word in BUYS else "SELL"
 
 
@@ -159,10 +170,10 @@ def _when(text: str, column: str, place: Place, tz: str | None) -> When:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
         raise refuse_row(
-            place, f"{column}={text!r} is not a time such as 2025-07-02T09:30:00-04:00"
+            place, f"{column}={as_given(text)} is not a time such as 2025-07-02T09:30:00-04:00"
         ) from None
     if moment.tzinfo is None:
         if tz is None:
-            raise refuse_row(place, f"{column}={text!r} has no time zone; pass tz=")
+            raise refuse_row(place, f"{column}={as_given(text)} has no time zone; pass tz=")
         moment = clock.local_instant(moment.date(), moment.time(), tz)
     return moment.astimezone(clock.UTC)
