@@ -46,7 +46,8 @@ def test_short_values_are_told_as_python_writes_them(value: Any):
 @pytest.mark.parametrize(
     "value",
     [
-        "x" * 10_000, list(range(10_000)), {n: n for n in range(10_000)}, 10**6_000, [[["x" * 500] * 50] * 50],
+        "x" * 10_000, list(range(10_000)), {n: n for n in range(10_000)}, 10**6_000,
+        [[["x" * 500] * 50] * 50],
         pd.DataFrame({"a": [SIGNALLING] * 500}), pd.Series([SIGNALLING] * 500), np.zeros((100, 3)),
         pd.date_range("2020-01-01", periods=500), [pd.DataFrame({"a": [SIGNALLING]})], Unwritable(),
         {"a": Unwritable()},
