@@ -25,6 +25,7 @@ __all__ = [
     "is_number",
     "is_one_of",
     "is_whole",
+    "float_or_nan",
     "only_known_names",
     "truth",
     "whole",
@@ -48,6 +49,20 @@ def is_number(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+def float_or_nan(value: Any) -> float:
+    """Return what is written as a number, as a float; NaN where it is none or no float holds it.
+
+    Examples
+    --------
+    >>> float_or_nan("1.5"), float_or_nan(10**400), float_or_nan("seven"), float_or_nan([1.0])
+    (1.5, nan, nan, nan)
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def is_whole(value: Any) -> bool:

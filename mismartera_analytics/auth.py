@@ -29,8 +29,9 @@ from mismartera_analytics.models.connections import impatient
 from mismartera_analytics.models.database import read_session, session_scope
 from mismartera_analytics.models.database_roles import user_of_role
 from mismartera_analytics.models.password_hashes import (
+    HASH_LENGTH,
     MAX_COST,
-    MAX_PASSWORD_BYTES,
+    check_password,
     cost_of,
     is_text,
     password_context,
@@ -57,6 +58,8 @@ UPGRADE_PATIENCE = 0.5
 """How long a sign-in waits for other writers in order to renew a hash [s]."""
 NO_HASH = defer(User.hashed_password)
 """Leaves the hash of users out, which not every role of the database may read."""
+
+NO_SUCH_USER = "; make one with 'mismartera user create' or ma.create_user()."
 
 logger = logging.getLogger(__name__)
 
@@ -89,23 +92,6 @@ def _check_text(value: str, *, argument: str) -> None:
 def _hidden(password: str) -> str:
     """Return a password that tracebacks do not show, where it is one."""
     return config.HiddenText(password) if isinstance(password, str) else password
-
-
-def _check_password(password: str) -> None:
-    if not isinstance(password, str) or not password:
-        raise InvalidInputError("password is empty; give at least one character.")
-    if not is_text(password):
-        raise InvalidInputError("password holds half of a character, which no keyboard types.")
-    size = len(password.encode())
-    if size > MAX_PASSWORD_BYTES:
-        raise InvalidInputError(
-            f"password has {size} bytes in UTF-8; bcrypt reads at most {MAX_PASSWORD_BYTES}, so a "
-            f"longer one is refused."
-        )
-    if "\0" in password:
-        raise InvalidInputError(
-            "password holds a NUL character, at which bcrypt would stop reading."
-        )
 
 
 def create_user(
@@ -152,7 +138,7 @@ def create_user(
         raise InvalidInputError(
             f"email={as_given(email)} is not an address such as 'ada@example.com'."
         )
-    _check_password(password)
+    check_password(password)
     identity = current_user()
     if identity is not None and not identity.is_superuser:
         raise NotAllowedError(f"user {identity.username!r} may not create users; a superuser may.")
@@ -216,7 +202,7 @@ def set_password(user: str | int | User, password: str) -> None:
     User(id=2, username='ada')
     """
     password = _hidden(password)
-    _check_password(password)
+    check_password(password)
     found = _permitted(user, otherwise="set another user's password")
     _write_hash(found.id, config.HiddenText(password_context().hash(password)))
 
@@ -278,7 +264,11 @@ def _authenticated(username: str, password: str) -> User | None:
 def _highest_cost(db_session: Session) -> int:
     """Return the highest cost among the hashes that are tried."""
     cost = func.substr(User.hashed_password, 5, 2)
-    is_tried = User.hashed_password.like("$2_$__$%"), cost.between("04", str(MAX_COST))
+    is_tried = (
+        User.hashed_password.like("$2_$__$%"),
+        func.length(User.hashed_password) == HASH_LENGTH,
+        cost.between("04", str(MAX_COST)),
+    )
     found = db_session.scalar(select(func.max(cost)).where(*is_tried))
     return int(found) if found is not None and found.isdigit() else 0
 
@@ -389,7 +379,7 @@ def find_user(db_session: Session, user: str | int | User) -> User:
     if found is None:
         names = list(db_session.scalars(select(User.username)))
         hint = suggestion(user, names) if isinstance(user, str) else ""
-        raise UnknownNameError(f"user={as_given(user)} is not known{hint or '.'}")
+        raise UnknownNameError(f"user={as_given(user)} is not known{hint or NO_SUCH_USER}")
     return found
 
 

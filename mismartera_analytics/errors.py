@@ -8,8 +8,12 @@ that names the argument, its value and what is allowed or what to do.
 from __future__ import annotations
 
 import difflib
+import os
 import reprlib
+import sys
+import warnings
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 __all__ = [
@@ -39,9 +43,11 @@ __all__ = [
     "WorkerError",
     "as_given",
     "suggestion",
+    "warn",
 ]
 
 
+_PACKAGE = str(Path(__file__).parent) + os.sep
 _LONGEST = 100
 """Characters of a name that are compared."""
 _TOLD = 400
@@ -289,3 +295,25 @@ def as_given(value: object) -> str:
     """
     told = _BRIEF.repr(value)
     return told if len(told) <= _TOLD else f"{told[: _TOLD // 2]}...{told[-_TOLD // 2 :]}"
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, naming the caller's own line: the nearest one outside of the package.
+
+    Parameters
+    ----------
+    message, category
+        As in `warnings.warn`.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn("3 fills are left out.")
+    >>> str(caught[0].message)
+    '3 fills are left out.'
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

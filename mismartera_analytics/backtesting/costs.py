@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Protocol
 
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = [
@@ -327,7 +328,7 @@ class VolumeShare:
 
 
 def _check(value: float, argument: str) -> None:
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+    if not (is_number(value) and value >= 0):
         raise InvalidInputError(
             f"{argument}={as_given(value)} must be a finite number of at least 0."
         )

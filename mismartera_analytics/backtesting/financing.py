@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.errors import InvalidInputError, as_given
 
 __all__ = ["Borrow", "BorrowRate", "BorrowTerms", "Interest", "InterestRates", "InterestTerms",
@@ -139,18 +140,16 @@ class Maintenance:
     def __post_init__(self) -> None:
         for name, most in (("long", 1.0), ("short", math.inf)):
             value = getattr(self, name)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not (is_number and 0.0 < value <= most and math.isfinite(value)):
+            if not (is_number(value) and 0.0 < value <= most):
                 allowed = "up to 1" if name == "long" else "finite"
                 raise InvalidInputError(
-                    f"{name}={as_given(value)} must be above 0 and {allowed}: the part of a "
-                    f"position that must "
-                    f"be one's own. maintenance=None knows no margin calls."
+                    f"{name}={as_given(value)} must be above 0 and {allowed}: the part "
+                    f"of a position that must be one's own. maintenance=None knows no margin calls."
                 )
 
 
 def _check(value: float, argument: str) -> None:
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+    if not (is_number(value) and value >= 0):
         raise InvalidInputError(
             f"{argument}={as_given(value)} must be a finite annual rate of at least 0; 0.05 is five "
             f"per cent."

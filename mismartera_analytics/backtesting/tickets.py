@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from mismartera_analytics.errors import InvalidOrderError, as_given, suggestion
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["ORDER_TYPES", "REASONS", "STATUSES", "TIMES_IN_FORCE", "Ticket"]
+
+LARGEST = sys.float_info.max
+"""A whole number beyond it is no number that an order can have."""
 
 ORDER_TYPES = {
     "MARKET": layouts.MARKET,
@@ -122,7 +126,7 @@ class Ticket:
             )
 
     def _check_size(self, settings: Settings, held: float) -> None:
-        if not isinstance(self.size, (int, float)) or not math.isfinite(self.size):
+        if not isinstance(self.size, (int, float)) or not -LARGEST <= self.size <= LARGEST:
             raise InvalidOrderError(f"quantity={as_given(self.size)} must be a finite number.")
         if self.sizing == layouts.TARGET:
             self._check_weight(settings)
@@ -170,7 +174,7 @@ class Ticket:
                 "price], one of them."
             )
         for name, value in given.items():
-            most = 1.0 if name == "trail_percent" else math.inf
+            most = 1.0 if name == "trail_percent" else LARGEST
             if not isinstance(value, (int, float)) or not 0.0 < value < most:
                 between = " and below 1" if name == "trail_percent" else ""
                 raise InvalidOrderError(
@@ -189,7 +193,7 @@ class Ticket:
             raise InvalidOrderError("stop_loss and take_profit mean nothing to a target weight.")
         for name, level in (("stop_loss", self.stop_loss), ("take_profit", self.take_profit)):
             if not _is_missing(level) and not (
-                isinstance(level, (int, float)) and 0.0 < level < math.inf
+                isinstance(level, (int, float)) and 0.0 < level <= LARGEST
             ):
                 raise InvalidOrderError(f"{name}={as_given(level)} must be a positive price.")
         known: tuple[tuple[str, float], ...] = (("price", self.limit), ("stop_price", self.stop))
@@ -265,5 +269,5 @@ def _check_price(value: float, argument: str, order_type: str, *, needed: bool) 
         raise InvalidOrderError(
             f"{argument}={as_given(value)} means nothing to a {order_type} order."
         )
-    if not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
+    if not isinstance(value, (int, float)) or not 0.0 < value <= LARGEST:
         raise InvalidOrderError(f"{argument}={as_given(value)} must be a positive price.")

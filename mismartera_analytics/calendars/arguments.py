@@ -14,6 +14,7 @@ from mismartera_analytics.calendars.build import MISSING
 from mismartera_analytics.errors import InvalidInputError, NaiveDatetimeError, as_given
 
 __all__ = [
+    "are_whole",
     "bound_number",
     "instant_index",
     "instant_number",
@@ -33,6 +34,15 @@ _DAY_IN_NANOSECONDS = 86_400_000_000_000
 def is_scalar(value: Any) -> bool:
     """Whether one time or label was given, not many."""
     return value is None or isinstance(value, (dt.date, str))
+
+
+def are_whole(values: Any) -> bool:
+    """Whether one whole number was given, or an array of them; empty ones pass."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of several lengths
+        return False
+    return not array.size or array.dtype.kind in "iu"
 
 
 def _check_many(values: Any, *, argument: str) -> None:

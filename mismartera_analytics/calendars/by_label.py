@@ -261,7 +261,7 @@ class AnswersByLabel(CalendarCore):
         CalendarRangeError
             If the rules do not reach so far.
         """
-        if type(n) is not int and np.size(n) and np.asarray(n).dtype.kind not in "iu":
+        if type(n) is not int and not arguments.are_whole(n):
             raise InvalidInputError(
                 f"n={as_given(n)} must be whole numbers of sessions, such as 1 or -5."
             )

@@ -10,7 +10,7 @@ import pandas as pd
 from sqlalchemy import or_, select
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.arguments import is_one_of
+from mismartera_analytics.arguments import float_or_nan, is_one_of
 from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.frames.given import check_table, is_missing
 from mismartera_analytics.market_data.identities import check_changes
@@ -259,10 +259,7 @@ def _present(value: Any) -> Any:
 
 
 def _positive(value: Any, name: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = float_or_nan(value)
     if not (math.isfinite(number) and number > 0):
         raise InvalidInputError(f"{name}={as_given(value)} must be a positive number.")
     return number
@@ -272,10 +269,7 @@ def _cash_price(value: Any, name: str) -> float | None:
     """Return what a share brings, which may be nothing, or None where nobody said."""
     if value is None:
         return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = float_or_nan(value)
     if not (math.isfinite(number) and number >= 0):
         raise InvalidInputError(
             f"{name}={as_given(value)} must be a number of at least 0, or missing for the last close."

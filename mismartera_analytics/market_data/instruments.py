@@ -13,6 +13,7 @@ import pandas as pd
 from sqlalchemy import select
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import float_or_nan
 from mismartera_analytics.errors import InvalidInputError, UnknownNameError, as_given
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, check_symbols, is_symbol
 from mismartera_analytics.market_data.tabular import table_given
@@ -357,10 +358,7 @@ def _label(value: Any, argument: str) -> dt.date | None:
 
 
 def _positive(value: Any, name: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
+    number = float_or_nan(value)
     if not (math.isfinite(number) and number > 0):
         raise InvalidInputError(f"{name}={as_given(value)} must be a positive number.")
     return number

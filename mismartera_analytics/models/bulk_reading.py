@@ -162,6 +162,8 @@ def _read_postgresql(db_session: Session, statement: Select[Any]) -> list[pa.Tab
         ):
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            # Who alters the table waits for the session, and would be waited for here: for ever.
+            cursor.execute(f"SET LOCAL lock_timeout = {int(connections.BUSY_TIMEOUT * 1000)}")
             cursor.execute(text, values or None)
             return [cursor.fetch_arrow_table()]
     except dbapi.Error as failure:

@@ -14,11 +14,13 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, StaticPool
+from sqlalchemy.exc import TimeoutError as NoneFreeError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool, StaticPool
 
 from mismartera_analytics.config import HiddenText
 from mismartera_analytics.errors import (
     ConfigurationError,
+    DatabaseBusyError,
     MissingDependencyError,
     StorageError,
 )
@@ -37,6 +39,7 @@ __all__ = [
 BUSY_TIMEOUT = 60.0  # [s]
 _BEGIN = "mismartera_begin"
 _SECRETS = "mismartera_secrets"
+_HAS_LIMIT = "mismartera_has_limit"
 SECRETS = ("password", "sslpassword")
 """Parts of a URL's query that nobody is shown."""
 _FILE_MODE = 0o660
@@ -91,6 +94,19 @@ def lively(url: URL) -> dict[str, str]:
     return {name: value for name, value in usual.items() if name not in url.query}
 
 
+class _Pool(QueuePool):
+    """Connections of an engine; says in a sentence that all of them are in use."""
+
+    def connect(self) -> PoolProxiedConnection:
+        try:
+            return super().connect()
+        except NoneFreeError:
+            raise DatabaseBusyError(
+                f"{self.checkedout()} connections to the database are in use, which is all there may "
+                f"be, and none came free; close sessions, as 'with ma.SessionLocal() as s:' does."
+            ) from None
+
+
 def make_engine(url: str) -> Engine:
     """Return an engine for `url`; no connection is opened.
 
@@ -117,7 +133,8 @@ def make_engine(url: str) -> Engine:
         raise ConfigurationError(
             f"database_url names {parsed.drivername!r}; use 'sqlite' or 'postgresql'."
         )
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    _refuse_driver(parsed)
+    options: dict[str, Any] = {"pool_pre_ping": True, "poolclass": _Pool}
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT}
         if parsed.database in (None, "", ":memory:"):
@@ -127,24 +144,29 @@ def make_engine(url: str) -> Engine:
         options["execution_options"] = {_SECRETS: secrets}
     try:
         engine = create_engine(parsed, **options)
-    except NoSuchModuleError:
-        raise ConfigurationError(
-            f"database_url names the driver {parsed.drivername!r}, which SQLAlchemy does not know; "
-            f"use 'sqlite' or 'postgresql'."
-        ) from None
     except ModuleNotFoundError as error:
         package = error.name or parsed.get_driver_name()
         wanted = "'mismartera-analytics[postgres]'" if package == "psycopg" else package
         raise MissingDependencyError(
             f"the driver of {parsed.drivername!r} is not installed; run: pip install {wanted}."
         ) from None
-    if engine.dialect.is_async:
-        raise ConfigurationError(
-            f"database_url names the asynchronous driver {parsed.drivername!r}; use 'sqlite' or "
-            f"'postgresql'."
-        )
     _listen(engine, parsed, has_secrets=bool(secrets))
     return engine
+
+
+def _refuse_driver(url: URL) -> None:
+    try:
+        is_async = url.get_dialect().is_async
+    except NoSuchModuleError:
+        raise ConfigurationError(
+            f"database_url names the driver {url.drivername!r}, which SQLAlchemy does not know; "
+            f"use 'sqlite' or 'postgresql'."
+        ) from None
+    if is_async:
+        raise ConfigurationError(
+            f"database_url names the asynchronous driver {url.drivername!r}; use 'sqlite' or "
+            f"'postgresql'."
+        )
 
 
 def _listen(engine: Engine, url: URL, *, has_secrets: bool) -> None:
@@ -154,6 +176,7 @@ def _listen(engine: Engine, url: URL, *, has_secrets: bool) -> None:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        event.listen(engine, "connect", _note_own_limit)
         event.listen(engine, "begin", _bound_waiting)
     if has_secrets:
         event.listen(engine, "do_connect", _connect_without_frames)
@@ -293,9 +316,20 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             return
 
 
+def _note_own_limit(connection: Any, record: ConnectionPoolEntry) -> None:
+    """Remember whether the server, the role or the address bounds the waiting for locks by itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        record.info[_HAS_LIMIT] = cursor.fetchone()[0] != "0"
+    connection.rollback()
+
+
 def _bound_waiting(connection: Connection) -> None:
-    """Let PostgreSQL's writers wait for a lock as long as SQLite's, not for ever."""
-    if _BEGIN in connection.get_execution_options():
+    """Let nobody on PostgreSQL wait for a lock longer than SQLite's writers do.
+
+    A reader waits for a table only while somebody alters it: a migration that hangs.
+    """
+    if not connection.info.get(_HAS_LIMIT):
         limit = int(BUSY_TIMEOUT * 1000)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {limit}")
 

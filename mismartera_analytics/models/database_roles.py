@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 
+from mismartera_analytics.errors import NotAllowedError
 from mismartera_analytics.models import connections, database
 from mismartera_analytics.models.retrying import repeated
 
@@ -16,6 +17,8 @@ _IS_LIMITED = text("SELECT coalesce(row_security_active(to_regclass('users')::oi
 _USER = text(
     "SELECT id, username, coalesce(is_superuser, false) FROM users WHERE database_role = current_user"
 )
+
+_ROLE = text("SELECT current_user")
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,12 @@ _known: weakref.WeakKeyDictionary[Engine, RoleUser | None] = weakref.WeakKeyDict
 def user_of_role() -> RoleUser | None:
     """Return the user whose rows alone the connected role sees; None where the role sees all.
 
-    That is so on SQLite, and for the tables' owner. A role that stands for no user sees no row.
+    That is so on SQLite, and for the tables' owner.
 
     Raises
     ------
+    NotAllowedError
+        If the role is bound by the policies and stands for no user: it would see no row.
     DatabaseUnreachableError
         If the server does not answer.
     """
@@ -50,7 +55,11 @@ def user_of_role() -> RoleUser | None:
                 _known[engine] = None
                 return None
             row = connection.execute(_USER).one_or_none()
+            role = connection.scalar(_ROLE)
         if row is None:  # not yet: it may be mapped at any time
-            return None
+            raise NotAllowedError(
+                f"the database's role {role!r} stands for no user of {engine.url!r}, so that it would "
+                f"see no row; the tables' owner lets it stand for one with 'mismartera db grant-role'."
+            )
         _known[engine] = RoleUser(*row)
     return _known[engine]

@@ -43,6 +43,16 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
         "another connection holds what is needed of {where} ({said}); close it, or try again.",
     ),
     (
+        re.compile(r"due to statement timeout|due to user request"),
+        DatabaseBusyError,
+        "{where} broke a query off ({said}); ask for fewer rows, or have its statement_timeout raised.",
+    ),
+    (
+        re.compile(r"due to conflict with recovery"),
+        DatabaseBusyError,
+        "{where} follows another server and had to drop what was read ({said}); try again.",
+    ),
+    (
         re.compile(r"cannot start a transaction within a transaction"),
         DatabaseBusyError,
         "{where} has one connection, and an open session uses it; close that session first.",

@@ -7,16 +7,27 @@ import re
 from typing import TYPE_CHECKING
 
 from mismartera_analytics import config
+from mismartera_analytics.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from passlib.context import CryptContext
 
-__all__ = ["MAX_COST", "MAX_PASSWORD_BYTES", "cost_of", "is_text", "password_context", "verify"]
+__all__ = [
+    "HASH_LENGTH",
+    "MAX_COST",
+    "MAX_PASSWORD_BYTES",
+    "check_password",
+    "cost_of",
+    "is_text",
+    "password_context",
+    "verify",
+]
 
 MAX_PASSWORD_BYTES = 72
 MAX_COST = 18
 """Hashes of a higher cost [log2 of iterations] are not tried: one would hold up every sign-in."""
-_HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}\Z")
+HASH_LENGTH = 60
+_HASH = re.compile(rf"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{{{HASH_LENGTH - 7}}}\Z")
 _NOBODYS = "." * 22 + "O" * 31
 """Salt and digest that no password has: trying one against it costs what it costs."""
 
@@ -36,6 +47,30 @@ def password_context() -> CryptContext:
 def is_text(value: object) -> bool:
     """Return whether a value is text that UTF-8 can hold: no lone surrogate."""
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def check_password(password: str) -> None:
+    """Refuse a password that bcrypt would not read to its end.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is empty, no text, too long, or holds NUL or half a character.
+    """
+    if not isinstance(password, str) or not password:
+        raise InvalidInputError("password is empty; give at least one character.")
+    if not is_text(password):
+        raise InvalidInputError("password holds half of a character, which no keyboard types.")
+    size = len(password.encode())
+    if size > MAX_PASSWORD_BYTES:
+        raise InvalidInputError(
+            f"password has {size} bytes in UTF-8; bcrypt reads at most {MAX_PASSWORD_BYTES}, so a "
+            f"longer one is refused."
+        )
+    if "\0" in password:
+        raise InvalidInputError(
+            "password holds a NUL character, at which bcrypt would stop reading."
+        )
 
 
 def cost_of(hashed: str) -> int:

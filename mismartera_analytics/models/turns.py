@@ -14,6 +14,11 @@ from mismartera_analytics.models import connections
 __all__ = ["take_turn"]
 
 LOCK = 0x6D617475  # "matu", the key of PostgreSQL's advisory lock
+_TURN = text(
+    "SELECT CASE current_setting('lock_timeout') WHEN '0' "
+    "THEN set_config('lock_timeout', :limit, true) END, pg_advisory_xact_lock(:lock)"
+)
+"""A bound that the caller, the role or the server set is kept."""
 
 
 def take_turn(db_session: Session) -> None:
@@ -33,7 +38,4 @@ def take_turn(db_session: Session) -> None:
     if db_session.get_bind().dialect.name != "postgresql":
         return
     limit = f"{int(connections.BUSY_TIMEOUT * 1000)}ms"
-    db_session.execute(
-        text("SELECT set_config('lock_timeout', :limit, true), pg_advisory_xact_lock(:lock)"),
-        {"limit": limit, "lock": LOCK},
-    )
+    db_session.execute(_TURN, {"limit": limit, "lock": LOCK})

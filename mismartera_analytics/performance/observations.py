@@ -226,8 +226,7 @@ def rate_of_observation(rate: float, periods: float, *, argument: str) -> float:
     >>> round(rate_of_observation(0.21, 2.0, argument="risk_free"), 12)
     0.1
     """
-    is_number = isinstance(rate, (int, float, np.number)) and not isinstance(rate, bool)
-    if not (is_number and np.isfinite(rate) and rate > -1.0):
+    if not (is_number(rate) and rate > -1.0):
         raise InvalidInputError(
             f"{argument}={as_given(rate)} must be a rate per year above -1, such as 0.03."
         )

@@ -17,6 +17,7 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
+from mismartera_analytics.ledger.choices import check_lots
 from mismartera_analytics.ledger.events import check_method
 from mismartera_analytics.ledger.lots import Method
 from mismartera_analytics.market_data.renames import read_changes
@@ -278,6 +279,7 @@ def positions(
     """
     _check_zone(tz)
     check_method(method)
+    check_lots(lots, method)
     if not is_one_of(side, (None, "LONG", "SHORT")):
         raise InvalidInputError(f"side={as_given(side)} is not one of LONG, SHORT.")
     with reading(db_session) as own:

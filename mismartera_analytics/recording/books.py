@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from sqlalchemy import ColumnElement, cast, exists, func, null, select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import frames
+from mismartera_analytics.errors import warn
 from mismartera_analytics.models import (
     AccountInfo,
     CashFlow,
@@ -233,10 +233,9 @@ def usable_fills(db_session: Session, fills: pd.DataFrame) -> pd.DataFrame:
         orders = sorted(fills.loc[~good, "order_id"].unique())
         shown = ", ".join(str(number) for number in orders[:5])
         more = f" and {len(orders) - 5} more" if len(orders) > 5 else ""
-        warnings.warn(
+        warn(
             f"{int((~good).sum())} fills are left out because they lack a price, a time, a positive "
             f"quantity or the side BUY or SELL: orders {shown}{more}.",
-            stacklevel=3,
         )
         fills = fills.loc[good]
     fills = fills.sort_values(["filled_at", "order_id"], kind="stable", ignore_index=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mismartera_analytics.errors import warn
 from mismartera_analytics.ledger.events import prepare_events, split_growth
 from mismartera_analytics.models import AccountInfo
 
@@ -60,9 +59,8 @@ def warn_of_short_sales(
         for symbol, account, day in zip(keys["symbol"], keys["account_id"], days, strict=True)
     ]
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    warnings.warn(
+    warn(
         f"cash accounts sold more than they held: {', '.join(found[:5])}{more}. They are counted as "
         f"short; record what came in before as a TRANSFER flow, or make it a margin account.",
         ShortSaleWarning,
-        stacklevel=5,
     )

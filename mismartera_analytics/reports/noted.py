@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mismartera_analytics.errors import MismarteraError
+from mismartera_analytics.errors import MismarteraError, warn
 from mismartera_analytics.reports.benchmarks import benchmark_of
 from mismartera_analytics.reports.citing import Citation, cite_account
 from mismartera_analytics.reports.content import TearSheetContent
@@ -42,10 +41,9 @@ class Noted:
                 account_id=self.account_id,
             )
         except MismarteraError as error:
-            warnings.warn(
+            warn(
                 f"{target.name} is not noted in the table of reports, so that it cannot be verified: "
                 f"{error}",
-                stacklevel=5,
             )
 
 

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import mismartera_analytics as ma
+from mismartera_analytics.backtesting.costs import PerShare
+from mismartera_analytics.backtesting.financing import Maintenance
 from mismartera_analytics.calendars.files import export_holidays, import_holidays
 from mismartera_analytics.cli.application import run as command
 from mismartera_analytics.errors import (
@@ -105,6 +107,13 @@ def test_tables_that_no_rule_can_be_asked_of(account):
         lambda: ma.doctor(progress=ARRAY), lambda: ma.fills(side=ARRAY),
         lambda: ma.create_user("eve", "eve@example.com", "pw", superuser=(True,)),
         lambda: ma.minimum_track_record_length([10**400, 1]),
+        lambda: ma.performance_summary([0.01, 0.02], risk_free=10**400, periods_per_year=252),
+        lambda: ma.confidence_intervals([0.01, 0.02], risk_free=10**400, periods_per_year=252),
+        lambda: ma.trading_calendar("NYSE").offset("2024-01-02", [1, [2, 3], 4]),
+        lambda: ma.trading_calendar("NYSE").offset("2024-01-02", 2.0),
+        lambda: ma.positions(lots=pd.Timestamp("2024-01-02"), method="specific", at="2024-01-02"),
+        lambda: ma.positions(lots=5), lambda: ma.fills(tz=pd.DataFrame({"a": [decimal.Decimal("sNaN")]})),
+        lambda: Maintenance(long=10**400), lambda: Maintenance(short=10**400), lambda: PerShare(10**400),
     ],
 )  # fmt: skip
 def test_arguments_of_another_kind(account, call):
@@ -178,3 +187,10 @@ def test_files_are_read_up_to_a_bound(ready_database, tmp_path: Path):
         record_instruments("/dev/zero")
     with pytest.raises(StorageError):
         record_instruments("https://example.com/instruments.csv")
+
+
+def test_a_multiplier_beyond_all_numbers(ready_database):
+    frame = instruments_frame()
+    frame["multiplier"] = pd.Series([10**400, 1], dtype=object)
+    with pytest.raises(InvalidInputError, match=r"multiplier=1000.* must be a positive number"):
+        record_instruments(frame)

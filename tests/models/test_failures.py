@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, select, text
+from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
 import mismartera_analytics as ma
@@ -21,8 +23,9 @@ from mismartera_analytics.errors import (
     NotAllowedError,
     StorageError,
 )
-from mismartera_analytics.models import Order, User, connections, migrate
+from mismartera_analytics.models import Order, User, bulk_reading, connections, migrate
 from mismartera_analytics.models import database as db
+from mismartera_analytics.models.turns import take_turn
 
 
 def person(name: str) -> User:
@@ -36,6 +39,18 @@ def count() -> int:
 
 def changed(url: str, **parts: Any) -> str:
     return make_url(url).set(**parts).render_as_string(hide_password=False)
+
+
+def alter(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+        connection.execute(text("ALTER TABLE users ADD COLUMN horn integer"))
+
+
+def is_waited_for(engine: Engine) -> bool:
+    """Whether somebody waits for a lock."""
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def is_one_sentence(error: BaseException) -> bool:
@@ -246,6 +261,63 @@ class TestServer:
         assert migrate.status(db.engine).state == "current"
         assert migrate.downgrade(db.engine, "base").state == "fresh"
 
+    def test_a_table_that_is_altered_does_not_hang_a_reader_for_ever(
+        self, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ma.configure(database_url=postgres_url)
+        ma.init_db()
+        monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
+        with db.engine.connect() as owner:
+            owner.execute(text("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE"))
+            for read in (ma.orders, lambda: ma.sql("select count(*) from orders")):
+                with pytest.raises(DatabaseBusyError, match="lock timeout") as caught:
+                    read()
+                assert is_one_sentence(caught.value)
+        assert ma.orders().empty
+
+    def test_who_alters_between_a_session_and_its_reader_in_bulk_is_not_waited_for(
+        self, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ma.configure(database_url=postgres_url)
+        ma.init_db()
+        monkeypatch.setattr(bulk_reading, "LEAST_ROWS", 1)
+        monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.5)
+        with ma.session_scope() as db_session:
+            db_session.add_all([person("ada"), person("bob")])
+        other = connections.make_engine(postgres_url)
+        with ThreadPoolExecutor(1) as pool, db.read_session() as db_session:
+            db_session.scalars(select(User.id)).all()
+            altering = pool.submit(alter, other)
+            while not is_waited_for(other):
+                time.sleep(0.01)
+            with pytest.raises(DatabaseBusyError, match="lock timeout"):
+                bulk_reading.read_in_bulk(db_session, select(User.id, User.username), User.id)
+        assert altering.exception() is None
+        other.dispose()
+
+    @pytest.mark.parametrize("limit", ["100ms", "0"])
+    def test_a_limit_of_the_role_is_kept(self, postgres_url: str, limit: str) -> None:
+        url = make_url(postgres_url).update_query_dict({"options": f"-c lock_timeout={limit}"})
+        ma.configure(database_url=url.render_as_string(hide_password=False))
+        ma.init_db()
+        kept = limit if limit != "0" else f"{int(connections.BUSY_TIMEOUT / 60)}min"
+        with ma.SessionLocal() as db_session:
+            assert db_session.scalar(text("SHOW lock_timeout")) == kept
+        with ma.session_scope() as db_session:
+            take_turn(db_session)
+            assert db_session.scalar(text("SHOW lock_timeout")) == kept
+
+    def test_a_query_that_takes_too_long_for_the_server(self, postgres_url: str) -> None:
+        ma.configure(database_url=postgres_url)
+        ma.init_db()
+        with (
+            pytest.raises(DatabaseBusyError, match=r"statement timeout.*fewer rows") as caught,
+            ma.SessionLocal() as db_session,
+        ):
+            db_session.execute(text("SET LOCAL statement_timeout = 50"))
+            db_session.execute(text("SELECT pg_sleep(5)"))
+        assert is_one_sentence(caught.value)
+
     def test_values_of_a_refused_row_do_not_say_what_failed(self, postgres_url: str) -> None:
         ma.configure(database_url=postgres_url)
         ma.init_db()
@@ -283,4 +355,19 @@ def test_memory_has_one_connection() -> None:
         outer.scalars(select(User)).all()
         with pytest.raises(DatabaseBusyError, match="close that session"):
             count()
+    assert count() == 0
+
+
+def test_sessions_that_were_never_closed(
+    ready_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db.engine.pool, "_timeout", 0.05)
+    left_open = [ma.SessionLocal() for _ in range(15)]
+    for db_session in left_open:
+        db_session.scalars(select(User.id)).all()
+    with pytest.raises(DatabaseBusyError, match=r"15 connections .* close sessions") as caught:
+        count()
+    assert is_one_sentence(caught.value)
+    for db_session in left_open:
+        db_session.close()
     assert count() == 0

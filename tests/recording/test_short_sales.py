@@ -16,8 +16,9 @@ def test_cash_accounts_that_sell_what_they_lack_are_named(books, split):
     record_trades(books.ada, ("2025-07-01 10:00", "ABC", 10, 20), ("2025-07-03 10:00", "ABC", -15, 9),
                   ("2025-07-07 10:00", "ABC", -10, 9))  # fmt: skip
     split("ABC", "2025-07-02", 2.0)
-    with pytest.warns(ShortSaleWarning, match=r"ABC in account \d+ on 2025-07-07\. They"):
+    with pytest.warns(ShortSaleWarning, match=r"ABC in account \d+ on 2025-07-07\. They") as caught:
         trips = ma.round_trips()
+    assert [one.filename for one in caught] == [__file__]  # the caller's line, not one of ours
     assert trips["quantity"].sum() == 20
     with pytest.warns(ShortSaleWarning, match="2025-07-07"):
         ma.pnl()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mismartera_analytics.arguments import is_number
 from mismartera_analytics.backtesting.indicators.series import aligned, length_of, one_series
 from mismartera_analytics.errors import InvalidInputError, as_given
 
@@ -110,7 +109,7 @@ def bollinger(
     """
     from mismartera_analytics.kernels import windows
 
-    if not isinstance(deviations, (int, float)) or not math.isfinite(deviations):
+    if not is_number(deviations):
         raise InvalidInputError(f"deviations={as_given(deviations)} must be a finite number.")
     means, variances = windows.moving_moments(one_series(values), length_of(window))
     width = deviations * np.sqrt(variances)
