@@ -38,10 +38,10 @@ def upgrade(
         for sentence in migrate.adopt(database.engine, assume_tz=assume_tz).summary:
             say(sentence)
     migrate.upgrade(database.engine)
+    _say("up to date")
     roles = renew_grants()
     if roles:
         say(f"The roles {', '.join(roles)} have what this revision grants.")
-    _say("up to date")
 
 
 @app.command()

@@ -115,6 +115,34 @@ def test_a_role_gets_what_an_analyst_needs_and_nothing_else(
 
 
 @POSTGRES
+def test_a_role_that_stands_for_nobody_is_told_so_and_is_shown_no_empty_tables(
+    books: Books, make_role: Callable[..., str], ready_database: str
+) -> None:
+    role = make_role("LOGIN")
+    with db.engine.begin() as connection:
+        connection.execute(text(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{role}"'))
+    refused = r"stands for no user .* grant-role"
+    uses = (ma.orders, ma.accounts, ma.doctor, lambda: ma.sql("select 1 from orders"))
+    ma.configure(database_url=url_of(role, ready_database))
+    for use in uses:
+        with pytest.raises(NotAllowedError, match=refused):
+            use()
+    ma.configure(database_url=ready_database)
+    grant_role(role, user="ada")
+    with db.engine.begin() as connection:  # as by whoever deletes the user
+        connection.execute(text("UPDATE users SET database_role = NULL WHERE username = 'ada'"))
+    ma.configure(database_url=url_of(role, ready_database))
+    for use in uses:
+        with pytest.raises(NotAllowedError, match=f"'{role}' {refused}"):
+            use()
+    ma.configure(database_url=ready_database)
+    revoke_role(role)
+    grant_role(role, user="ada")
+    ma.configure(database_url=url_of(role, ready_database))
+    assert list(ma.accounts()["account_id"]) == [books.ada]
+
+
+@POSTGRES
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -110,14 +110,14 @@ def import_orders(
         statements = [_read(one, owner, broker, mapping, tz) for one in sources]
         for one, statement in zip(sources, statements, strict=True):
             _check_account(one, statement, owner)
-        joined, repeated = combine(statements)
+        joined, double = combine(statements)
         if unsupported == "refuse" and joined.skipped:
             first = joined.skipped[0]
             raise InvalidOrderError(
                 f"{first.place}: {first.what}: {first.reason} ({len(joined.skipped)} such rows; "
                 f"unsupported='skip' leaves them out)."
             )
-        return write_rows(own, owner, joined, tuple(one.name for one in sources), repeated)
+        return write_rows(own, owner, joined, tuple(one.name for one in sources), double)
 
 
 def _check_arguments(
