@@ -235,7 +235,8 @@ def _check_role(connection: Connection, role: str) -> None:
     reached = connection.scalars(_OVER, {"role": role, "reaches": list(REACHES)}).first()
     if reached == role:  # no attribute of its own, so it owns
         raise NotAllowedError(
-            f"role={as_given(role)} owns the database or a table, so that no policy would bind it."
+            f"role={as_given(role)} owns the database, its schema or a table, so that no policy "
+            f"would bind it."
         )
     if reached is not None:
         raise NotAllowedError(
@@ -246,8 +247,7 @@ def _check_role(connection: Connection, role: str) -> None:
     if connection.scalar(may_create, {"role": role}):
         raise NotAllowedError(
             f"role={as_given(role)} may create objects in the tables' schema; run first: REVOKE "
-            f"CREATE ON "
-            f"SCHEMA {_schema(connection)} FROM PUBLIC (and from the role)."
+            f"CREATE ON SCHEMA {_schema(connection)} FROM PUBLIC (and from the role)."
         )
 
 
@@ -258,6 +258,8 @@ _OVER = text(
     "OR r.rolname <> :role AND r.rolname IN (SELECT database_role FROM users) "
     "OR r.oid IN (SELECT relowner FROM pg_class WHERE relnamespace = to_regnamespace(current_schema())"
     " AND relkind IN ('r', 'v')) "
+    "OR r.oid = (SELECT nspowner FROM pg_namespace WHERE nspname = current_schema()) "
+    "AND r.rolname <> 'pg_database_owner' "  # its one member owns the database
     "OR r.oid = (SELECT datdba FROM pg_database WHERE datname = current_database())) ORDER BY 1"
 )
 

@@ -143,6 +143,24 @@ def test_a_role_that_stands_for_nobody_is_told_so_and_is_shown_no_empty_tables(
 
 
 @POSTGRES
+def test_who_may_become_the_schemas_owner_is_refused(
+    books: Books, make_role: Callable[..., str], ready_database: str
+) -> None:
+    owner = make_role("NOLOGIN")
+    with db.engine.begin() as connection:
+        connection.execute(text(f'ALTER SCHEMA public OWNER TO "{owner}"'))
+    role = make_role(f'LOGIN NOINHERIT IN ROLE "{owner}"')
+    with pytest.raises(NotAllowedError, match=f"a member of '{owner}'"):
+        grant_role(role, user="ada")
+    with pytest.raises(
+        NotAllowedError, match=f"'{owner}' owns the database, its schema or a table"
+    ):
+        grant_role(owner, user="ada")
+    with db.engine.begin() as connection:
+        connection.execute(text("ALTER SCHEMA public OWNER TO pg_database_owner"))
+
+
+@POSTGRES
 @pytest.mark.parametrize(
     ("options", "words"),
     [
