@@ -113,7 +113,12 @@ def local_instant(day: dt.date, time: dt.time, tz: str | dt.tzinfo) -> dt.dateti
     """
     info = zone(tz) if isinstance(tz, str) else tz
     local = dt.datetime.combine(day, time.replace(tzinfo=None), tzinfo=info)
-    back = local.astimezone(UTC).astimezone(info)
+    try:
+        back = local.astimezone(UTC).astimezone(info)
+    except OverflowError:
+        raise InvalidInputError(
+            f"{day} {time} in {info} lies outside the years 1 to 9999 in UTC."
+        ) from None
     if back.replace(tzinfo=None) != local.replace(tzinfo=None):
         raise InvalidInputError(
             f"{time} does not exist on {day} in {info}: clocks are set forward."
@@ -163,13 +168,22 @@ def parse_instant(value: InstantLike, *, argument: str) -> dt.datetime:
     if moment != moment:  # NaT, which alone differs from itself
         raise InvalidInputError(f"{argument} is missing (NaT); pass a datetime with a time zone.")
     if moment.utcoffset() is None:
+        like = "datetime(..., tzinfo=ZoneInfo('America/New_York'))"
+        if isinstance(value, str):
+            like = (
+                f"'{moment.replace(tzinfo=ZoneInfo('America/New_York')).isoformat()}' for New York"
+            )
         raise NaiveDatetimeError(
-            f"{argument}={value!s} has no time zone; write it with one, for instance "
-            f"datetime(..., tzinfo=ZoneInfo('America/New_York'))."
+            f"{argument}={value!s} has no time zone; write it with one, for instance {like}."
         )
     if hasattr(moment, "to_pydatetime"):
         moment = moment.to_pydatetime(warn=False)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInputError(
+            f"{argument}={value!s} lies outside the years 1 to 9999 in UTC."
+        ) from None
 
 
 def parse_label(value: LabelLike, *, argument: str) -> dt.date:

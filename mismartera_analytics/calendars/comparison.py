@@ -138,8 +138,7 @@ def _moment(
         except ValueError:
             raise InvalidInputError(
                 f"{name}={as_given(value)} in line {line} is neither a local time such as 09:30 nor "
-                f"a time "
-                f"with an offset."
+                f"a time with an offset."
             ) from None
     moment = clock.parse_instant(value, argument=f"{name} in line {line}")
     return moment.astimezone(clock.zone(timezone))

@@ -83,5 +83,7 @@ def _instant(value: Any, *, argument: str, days: int) -> dt.datetime | None:
     bound = clock.parse_bound(value, argument=argument)
     if isinstance(bound, dt.datetime):
         return bound
+    if bound > dt.date.max - dt.timedelta(days=days):  # 9999-12-31, as some write "for ever"
+        return None
     midnight = clock.local_instant(bound + dt.timedelta(days=days), dt.time(), ZONE_OF_LABELS)
     return midnight.astimezone(clock.UTC)

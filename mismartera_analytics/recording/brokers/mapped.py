@@ -176,4 +176,4 @@ def _when(text: str, column: str, place: Place, tz: str | None) -> When:
         if tz is None:
             raise refuse_row(place, f"{column}={as_given(text)} has no time zone; pass tz=")
         moment = clock.local_instant(moment.date(), moment.time(), tz)
-    return moment.astimezone(clock.UTC)
+    return clock.parse_instant(moment, argument=column)
