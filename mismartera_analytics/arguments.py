@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Collection
 from numbers import Integral, Real
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 __all__ = [
     "check_choice",
@@ -43,7 +46,7 @@ def is_number(value: Any) -> bool:
     >>> is_number(1.5), is_number(np.int64(3)), is_number(True), is_number("1"), is_number(math.nan)
     (True, True, False, False, False)
     """
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool | np.timedelta64) or not isinstance(value, Real):
         return False
     try:
         return math.isfinite(value)
@@ -65,7 +68,7 @@ def float_or_nan(value: Any) -> float:
         return math.nan
 
 
-def is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> TypeIs[int]:
     """Tell whether a value is one whole number; truths are none, and neither is 2.0."""
     return isinstance(value, Integral) and not isinstance(value, bool | np.timedelta64)
 
@@ -130,7 +133,7 @@ def check_choice(value: Any, argument: str, allowed: Collection[str]) -> None:
     """
     if not (isinstance(value, str) and value in allowed):
         raise InvalidInputError(
-            f"{argument}={as_given(value)} is unknown{suggestion(str(value), allowed) or '.'} "
+            f"{argument}={as_given(value)} is unknown{suggestion(value, allowed) or '.'} "
             f"Allowed: {', '.join(allowed)}."
         )
 

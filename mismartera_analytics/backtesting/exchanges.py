@@ -55,8 +55,7 @@ def calendars_asked(symbols: Sequence[str], calendar: CalendarLike) -> Calendars
     for symbol in calendar:
         if symbol not in symbols:
             raise InvalidInputError(
-                f"calendar: {symbol!r} is no symbol of this run"
-                f"{suggestion(str(symbol), symbols) or '.'}"
+                f"calendar: {symbol!r} is no symbol of this run{suggestion(symbol, symbols) or '.'}"
             )
     missing = [symbol for symbol in symbols if symbol not in calendar]
     if missing:

@@ -37,7 +37,7 @@ def symbols_of(market: Market, columns: pd.Index, argument: str) -> NDArray[np.i
         if symbol not in market.numbers:
             raise InvalidInputError(
                 f"{argument}: {symbol!r} is no symbol of this run"
-                f"{suggestion(str(symbol), market.symbols) or '.'}"
+                f"{suggestion(symbol, market.symbols) or '.'}"
             )
     if not columns.is_unique:
         raise InvalidInputError(f"{argument}: a symbol has two columns.")

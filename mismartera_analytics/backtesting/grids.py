@@ -187,7 +187,7 @@ def _keeps(where: Condition, chosen: dict[str, Any]) -> bool:
             raise _raised(chosen, error) from error
         raise InvalidInputError(
             f"where asks for {asked!r}, which is no parameter of the grid"
-            f"{suggestion(str(asked), names) or '.'} Its parameters: {', '.join(names)}."
+            f"{suggestion(asked, names) or '.'} Its parameters: {', '.join(names)}."
         ) from error
     except Exception as error:
         raise _raised(chosen, error) from error

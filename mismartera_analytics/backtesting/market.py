@@ -176,7 +176,7 @@ class Market:
         try:
             return self.numbers[symbol]
         except KeyError:
-            hint = suggestion(str(symbol), self.symbols)
+            hint = suggestion(symbol, self.symbols)
             raise InvalidInputError(
                 f"symbol={as_given(symbol)} is not in this run{hint or '.'} "
                 f"Its symbols: {', '.join(self.symbols)}."

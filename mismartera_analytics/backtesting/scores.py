@@ -157,7 +157,7 @@ def column_of(name: str, allowed: tuple[str, ...], argument: str) -> str:
     full = _SHORT.get(name, name) if isinstance(name, str) else ""
     if full not in allowed:
         raise InvalidInputError(
-            f"{argument}={as_given(name)} is no column{suggestion(str(name), allowed) or '.'} "
+            f"{argument}={as_given(name)} is no column{suggestion(name, allowed) or '.'} "
             f"Allowed: {', '.join(allowed)}."
         )
     return full

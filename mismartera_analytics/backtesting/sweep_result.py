@@ -220,7 +220,7 @@ class SweepResult:
             if name not in self._grid.names:
                 raise InvalidInputError(
                     f"{argument}={as_given(name)} is no parameter of the grid"
-                    f"{suggestion(str(name), self._grid.names) or '.'} "
+                    f"{suggestion(name, self._grid.names) or '.'} "
                     f"Its parameters: {', '.join(self._grid.names)}."
                 )
         if x == y:

@@ -251,7 +251,7 @@ class Ticket:
 def _check_name(value: str, argument: str, allowed: dict[str, int]) -> None:
     if value not in allowed:
         raise InvalidOrderError(
-            f"{argument}={as_given(value)} is unknown{suggestion(str(value), allowed) or '.'} "
+            f"{argument}={as_given(value)} is unknown{suggestion(value, allowed) or '.'} "
             f"Allowed: {', '.join(allowed)}."
         )
 

@@ -104,7 +104,7 @@ class SymbolBars:
         """Return a whole column, later bars included, for an indicator to be computed from."""
         if not is_one_of(field, INPUTS):
             raise InvalidInputError(
-                f"input {field!r} is no column of the bars{suggestion(str(field), INPUTS) or '.'} "
+                f"input {field!r} is no column of the bars{suggestion(field, INPUTS) or '.'} "
                 f"Allowed: {', '.join(INPUTS)}."
             )
         if field == "session":
@@ -198,7 +198,7 @@ class Bars:
         try:
             return self._by_symbol[symbol]
         except KeyError:
-            hint = suggestion(str(symbol), self._by_symbol)
+            hint = suggestion(symbol, self._by_symbol)
             raise InvalidInputError(
                 f"symbol={as_given(symbol)} is not in this run{hint or '.'} "
                 f"Its symbols: {', '.join(self._by_symbol)}."

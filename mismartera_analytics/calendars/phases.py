@@ -52,7 +52,7 @@ def parse_phases(value: str | Sequence[str], *, argument: str = "phase") -> froz
             continue
         found = next((phase for phase in PHASES[1:] if phase == name), None)
         if found is None:
-            hint = suggestion(str(name), ["all", *PHASES[1:]]) or "."
+            hint = suggestion(name, ["all", *PHASES[1:]]) or "."
             raise InvalidInputError(
                 f"{argument}={as_given(name)} is not a phase{hint} Allowed: all, "
                 f"{', '.join(PHASES[1:])}."

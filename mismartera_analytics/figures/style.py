@@ -88,7 +88,7 @@ def theme_of(name: ThemeName) -> Theme:
     """
     if not is_one_of(name, _THEMES):
         raise InvalidInputError(
-            f"theme={as_given(name)} is unknown{suggestion(str(name), _THEMES) or '.'} "
+            f"theme={as_given(name)} is unknown{suggestion(name, _THEMES) or '.'} "
             f"Allowed: light, dark."
         )
     return _THEMES[name]

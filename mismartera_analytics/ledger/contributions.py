@@ -47,7 +47,7 @@ def check_linking(linking: str) -> None:
         Naming those allowed, and the nearest.
     """
     if not is_one_of(linking, get_args(Linking)):
-        hint = suggestion(str(linking), get_args(Linking)) or "."
+        hint = suggestion(linking, get_args(Linking)) or "."
         allowed = ", ".join(get_args(Linking))
         raise InvalidInputError(f"linking={as_given(linking)} is not one of {allowed}{hint}")
 

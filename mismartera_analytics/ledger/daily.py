@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mismartera_analytics.arguments import whole
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.ledger.dividends import recorded_dividends
 from mismartera_analytics.ledger.events import (
@@ -34,10 +35,11 @@ from mismartera_analytics.ledger.flows import (
 from mismartera_analytics.ledger.lots import Method, match_named
 from mismartera_analytics.ledger.marks import price_marks
 
-__all__ = ["MAX_PRICE_AGE", "Ledger", "daily_ledger"]
+__all__ = ["MAX_PRICE_AGE", "Ledger", "daily_ledger", "price_age"]
 
 MAX_PRICE_AGE = 5
 """For how many sessions a symbol's last price stands in where a bar is missing."""
+LONGEST_PRICE_AGE = 36_500  # a century and more: never too old
 
 AMOUNTS = ("flows", "spent", "realized", "brought", "dividends", "fees")
 """Columns of a session's amounts. `spent` is the part of a symbol's flows that the account's cash paid;
@@ -77,6 +79,17 @@ class Ledger:
     gain: Floats
     price_age: Ints
     grid: Ints
+
+
+def price_age(sessions: int) -> int:
+    """Return for how many sessions a last price stands in, checked.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no whole number from 0 to 36,500.
+    """
+    return whole(sessions, "max_price_age", most=LONGEST_PRICE_AGE)
 
 
 def daily_ledger(

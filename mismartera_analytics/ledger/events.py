@@ -87,7 +87,7 @@ def check_method(method: str) -> int:
     1
     """
     if not is_one_of(method, METHODS):
-        hint = suggestion(str(method), METHODS) or "."
+        hint = suggestion(method, METHODS) or "."
         raise InvalidInputError(
             f"method={as_given(method)} is not one of {', '.join(METHODS)}{hint}"
         )

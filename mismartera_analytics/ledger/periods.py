@@ -38,7 +38,7 @@ def check_frequency(freq: str) -> None:
         Naming those allowed, and the nearest.
     """
     if not is_one_of(freq, FREQUENCIES):
-        hint = suggestion(str(freq), FREQUENCIES) or "."
+        hint = suggestion(freq, FREQUENCIES) or "."
         raise InvalidInputError(
             f"freq={as_given(freq)} is not one of {', '.join(FREQUENCIES)}{hint}"
         )

@@ -46,7 +46,7 @@ def check_timing(timing: str) -> None:
         Naming those allowed, and the nearest.
     """
     if not is_one_of(timing, get_args(FlowTiming)):
-        hint = suggestion(str(timing), get_args(FlowTiming)) or "."
+        hint = suggestion(timing, get_args(FlowTiming)) or "."
         allowed = ", ".join(get_args(FlowTiming))
         raise InvalidInputError(f"flow_timing={as_given(timing)} is not one of {allowed}{hint}")
 

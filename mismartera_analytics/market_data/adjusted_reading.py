@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.market_data import adjustments, reading, session_times
 from mismartera_analytics.market_data.identities import (
     FIRST,
@@ -158,8 +159,8 @@ class AdjustedReading:
     def _until(self, interval: str, as_of: int | clock.InstantLike | None) -> dt.datetime:
         if as_of is None:
             return clock.utc_now()
-        if isinstance(as_of, (int, np.integer)):
-            committed: dt.datetime = self.table_of(interval).history()[as_of]["committed_at"]
+        if is_whole(as_of):
+            committed: dt.datetime = self.table_of(interval).history()[int(as_of)]["committed_at"]
             return committed
         return clock.parse_instant(as_of, argument="as_of")
 

@@ -6,10 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mismartera_analytics import clock, frames
-from mismartera_analytics.arguments import is_one_of
+from mismartera_analytics.arguments import is_one_of, is_whole
 from mismartera_analytics.errors import (
     BarsNotFoundError,
     InvalidInputError,
@@ -157,7 +155,7 @@ def snapshot_asked(table: BarTable, as_of: int | clock.InstantLike | None) -> Sn
     """
     if as_of is None:
         return table.snapshot()
-    if isinstance(as_of, (int, np.integer)):
+    if is_whole(as_of):
         return table.at_version(int(as_of))
     return table.at_version(table.version_at(clock.parse_instant(as_of, argument="as_of")))
 

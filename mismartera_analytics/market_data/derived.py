@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.errors import InvalidInputError
 from mismartera_analytics.market_data import asking, reading, validation
 from mismartera_analytics.market_data.cuts import Hours, divides
@@ -42,7 +43,7 @@ def snapshot_then(table: BarTable, as_of: AsOf) -> Snapshot | None:
         If `as_of` is a number that is not among the versions that the table has.
     """
     history = table.history() if as_of is not None else []
-    is_number = isinstance(as_of, int | np.integer)
+    is_number = is_whole(as_of)
     if as_of is None or (history and is_number):
         snapshot = asking.snapshot_asked(table, as_of)
         return snapshot if snapshot.version >= 0 else None
@@ -112,7 +113,7 @@ class DerivedReading:
             intervals.
         """
         interval = table.layout.interval
-        is_number = isinstance(as_of, int | np.integer)
+        is_number = is_whole(as_of)
         fitting = [] if is_number and table.history() else self._fitting(interval, as_of)
         sources: dict[str, list[str]] = {}
         for source, known in fitting:

@@ -111,7 +111,7 @@ def resample_bars(
         ("off_session", off_session, ("drop", "raise")),
     ):
         if not is_one_of(value, allowed):
-            hint = suggestion(str(value), allowed) or "."
+            hint = suggestion(value, allowed) or "."
             raise InvalidInputError(
                 f"{name}={as_given(value)} must be one of {', '.join(allowed)}{hint}"
             )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, as_given
 from mismartera_analytics.market_data import validation
 from mismartera_analytics.market_data.instruments import calendar_of
@@ -71,7 +72,7 @@ def simulate_minutes(
     ...       == daily[["open", "high", "low", "close", "volume"]]).all(axis=None))
     True
     """
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
+    if not is_whole(seed):
         raise InvalidInputError(f"seed={as_given(seed)} must be a whole number, such as 0.")
     bars = _checked(daily)
     names = bars["symbol"].unique().tolist()

@@ -128,7 +128,7 @@ def import_tree(
             if str(interval) not in held:
                 raise UnknownNameError(
                     f"intervals={as_given(str(interval))} is not in the tree {root}"
-                    f"{suggestion(str(interval), held)} It holds {', '.join(held)}."
+                    f"{suggestion(interval, held)} It holds {', '.join(held)}."
                 )
         folders = [folder for folder in folders if folder.interval in wanted]
     return [

@@ -112,7 +112,7 @@ def run_notebook(
         If a file cannot be read or written.
     """
     if not is_one_of(to, FORMS):
-        hint = suggestion(str(to), FORMS) or "."
+        hint = suggestion(to, FORMS) or "."
         raise InvalidInputError(f"to={as_given(to)} is unknown{hint} Allowed: {', '.join(FORMS)}.")
     _check_installed()
     _check_may_run()

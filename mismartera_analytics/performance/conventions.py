@@ -74,7 +74,7 @@ def conventions_of(name: str) -> Conventions:
     """
     if not is_one_of(name, CONVENTIONS):
         raise InvalidInputError(
-            f"conventions={as_given(name)} is unknown{suggestion(str(name), CONVENTIONS) or '.'} "
+            f"conventions={as_given(name)} is unknown{suggestion(name, CONVENTIONS) or '.'} "
             f"Allowed: {', '.join(CONVENTIONS)}."
         )
     return CONVENTIONS[name]

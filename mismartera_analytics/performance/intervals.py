@@ -141,7 +141,7 @@ def _chosen(names: Iterable[str]) -> list[str]:
     for name in chosen:
         if not is_one_of(name, MEASURES):
             raise InvalidInputError(
-                f"names has {name!r}, which has no interval{suggestion(str(name), MEASURES) or '.'} "
+                f"names has {name!r}, which has no interval{suggestion(name, MEASURES) or '.'} "
                 f"Allowed: {', '.join(MEASURES)}."
             )
     return chosen

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.performance import benchmark as against
 from mismartera_analytics.performance import metrics
@@ -224,7 +225,7 @@ def rolling_correlation(
 
 
 def _check_window(window: int) -> None:
-    if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 2:
+    if not is_whole(window) or window < 2:
         raise InvalidInputError(
             f"window={as_given(window)} must be a whole number of sessions, 2 or more."
         )

@@ -18,7 +18,7 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
-from mismartera_analytics.ledger.daily import MAX_PRICE_AGE
+from mismartera_analytics.ledger.daily import MAX_PRICE_AGE, price_age
 from mismartera_analytics.ledger.events import check_method, days
 from mismartera_analytics.ledger.explanation import Explanation
 from mismartera_analytics.ledger.journal import CASH, Journal, journal_of
@@ -105,7 +105,7 @@ def explain(
     """
     explainers = _explainers()
     if not is_one_of(frame, explainers):
-        hint = suggestion(str(frame), explainers) or "."
+        hint = suggestion(frame, explainers) or "."
         shown = repr(frame) if isinstance(frame, str) else f"a {type(frame).__name__}"
         raise InvalidInputError(f"frame={shown} is not one of {', '.join(explainers)}{hint}")
     explainer = explainers[frame]
@@ -160,6 +160,7 @@ def _explain_pnl(
         raise InvalidInputError("session= is needed: the label of the row of pnl.")
     if symbol is not None and cash:
         raise InvalidInputError("symbol= and cash=True name different rows; give one.")
+    max_price_age = price_age(max_price_age)
     label = pd.Timestamp(clock.parse_label(session, argument="session"))
     by = ["account"] if symbol is None and not cash else ["account", "symbol"]
     table = pnl(

@@ -59,7 +59,7 @@ def check_column(frame: str, column: str, known: Mapping[str, str]) -> None:
         Naming those that can, and the nearest.
     """
     if not is_one_of(column, known):
-        hint = suggestion(str(column), known) or "."
+        hint = suggestion(column, known) or "."
         raise InvalidInputError(
             f"column={as_given(column)} is no number of {frame}; there are {', '.join(known)}{hint}"
         )

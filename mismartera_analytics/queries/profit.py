@@ -8,10 +8,16 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.arguments import is_one_of, whole
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.frames.given import listed
-from mismartera_analytics.ledger.daily import MAX_PRICE_AGE, Ledger, daily_ledger, without_cash
+from mismartera_analytics.ledger.daily import (
+    MAX_PRICE_AGE,
+    Ledger,
+    daily_ledger,
+    price_age,
+    without_cash,
+)
 from mismartera_analytics.ledger.events import check_method
 from mismartera_analytics.ledger.lots import Method, match_lots
 from mismartera_analytics.ledger.periods import Frequency, check_frequency, pnl_frame
@@ -175,7 +181,7 @@ def pnl(
     keys = {str(key) for key in listed(by, argument="by")}
     if keys not in ({"account"}, {"account", "symbol"}):
         raise InvalidInputError(f"by={as_given(by)} is not 'account' or ['account', 'symbol'].")
-    whole(max_price_age, "max_price_age")
+    max_price_age = price_age(max_price_age)
     first = None if start is None else clock.parse_label(start, argument="start")
     last = None if end is None else clock.parse_label(end, argument="end")
     with reading(db_session) as own:

@@ -11,14 +11,20 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.arguments import is_one_of, whole
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.ledger.contributions import (
     Linking,
     check_linking,
     contributions_frame,
 )
-from mismartera_analytics.ledger.daily import MAX_PRICE_AGE, Ledger, daily_ledger, without_cash
+from mismartera_analytics.ledger.daily import (
+    MAX_PRICE_AGE,
+    Ledger,
+    daily_ledger,
+    price_age,
+    without_cash,
+)
 from mismartera_analytics.ledger.events import Ints, days
 from mismartera_analytics.ledger.periods import Frequency, check_frequency
 from mismartera_analytics.ledger.returns import (
@@ -109,7 +115,8 @@ def returns(
     check_frequency(freq)
     check_timing(flow_timing)
     _check_by(by)
-    first, last = _labels(start, end, max_price_age)
+    first, last = _labels(start, end)
+    max_price_age = price_age(max_price_age)
     with reading(db_session) as own:
         scope = scope_of(own, user=user, account=account, broker=broker)
         inputs = read_inputs(own, scope, symbols, end=last, max_price_age=max_price_age)
@@ -182,7 +189,8 @@ def contributions(
     check_timing(flow_timing)
     check_linking(linking)
     _check_by(by)
-    first, last = _labels(start, end, max_price_age)
+    first, last = _labels(start, end)
+    max_price_age = price_age(max_price_age)
     with reading(db_session) as own:
         scope = scope_of(own, user=user, account=account, broker=broker)
         inputs = read_inputs(own, scope, symbols, end=last, max_price_age=max_price_age)
@@ -208,12 +216,11 @@ def contributions(
 
 def _check_by(by: str) -> None:
     if not is_one_of(by, ("account", "total")):
-        hint = suggestion(str(by), ("account", "total")) or "."
+        hint = suggestion(by, ("account", "total")) or "."
         raise InvalidInputError(f"by={as_given(by)} is not one of account, total{hint}")
 
 
-def _labels(start: Any, end: Any, max_price_age: int) -> tuple[dt.date | None, dt.date | None]:
-    whole(max_price_age, "max_price_age")
+def _labels(start: Any, end: Any) -> tuple[dt.date | None, dt.date | None]:
     first = None if start is None else clock.parse_label(start, argument="start")
     last = None if end is None else clock.parse_label(end, argument="end")
     return first, last

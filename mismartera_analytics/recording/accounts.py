@@ -147,7 +147,7 @@ def _owner(db_session: Session, user: UserLike) -> User:
         raise NotAllowedError(f"user {own.username!r} may not open accounts for another user.")
     found = db_session.scalar(select(User).where(column == value).options(auth.NO_HASH))
     if found is None:
-        hint = suggestion(str(user), db_session.scalars(select(User.username)))
+        hint = suggestion(user, db_session.scalars(select(User.username)))
         raise UnknownNameError(f"user={as_given(user)} is not known{hint or auth.NO_SUCH_USER}")
     return found
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.errors import MismarteraError, warn
 from mismartera_analytics.reports.benchmarks import benchmark_of
 from mismartera_analytics.reports.citing import Citation, cite_account
@@ -60,7 +60,7 @@ def noted_account(source: Any, benchmark: Any) -> Noted | None:
     UnknownNameError, InvalidInputError
         As in `tear_sheet`.
     """
-    if isinstance(source, bool) or not isinstance(source, (int, np.integer, str)):
+    if not isinstance(source, str) and not is_whole(source):
         return None
     from mismartera_analytics.queries.records import accounts
     from mismartera_analytics.reports.accounts import read_account

@@ -78,7 +78,7 @@ def plot(
     """
     if not is_one_of(kind, _DRAWN):
         raise InvalidInputError(
-            f"kind={as_given(kind)} is unknown{suggestion(str(kind), _DRAWN) or '.'} "
+            f"kind={as_given(kind)} is unknown{suggestion(kind, _DRAWN) or '.'} "
             f"Allowed: {', '.join(_DRAWN)}."
         )
     if kind == "orders":

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import frames
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.backtesting.page import PEEKING
 from mismartera_analytics.errors import InvalidInputError, MismarteraError, StorageError
 from mismartera_analytics.json_texts import stored_json
@@ -136,7 +137,7 @@ def content_of(source: Any, *, stress: bool = True, lookahead: Any = None) -> Te
         return replace(content_of(source, stress=stress), lookahead=checked)
     if isinstance(source, TearSheetContent):
         return source
-    if isinstance(source, (int, np.integer, str)) and not isinstance(source, bool):
+    if isinstance(source, str) or is_whole(source):
         return from_record(read_account(source if isinstance(source, str) else int(source)))
     if isinstance(source, (pd.Series, Returns)):
         return from_returns(source)

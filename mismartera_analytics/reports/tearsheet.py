@@ -225,6 +225,6 @@ def _target(path: str | Path) -> Path:
 def _check_paper(paper: str) -> None:
     if not is_one_of(paper, ("A4", "Letter")):
         raise InvalidInputError(
-            f"paper={as_given(paper)} is unknown{suggestion(str(paper), ('A4', 'Letter')) or '.'} "
+            f"paper={as_given(paper)} is unknown{suggestion(paper, ('A4', 'Letter')) or '.'} "
             f"Allowed: A4, Letter."
         )

@@ -134,7 +134,7 @@ def _check_arguments(
 
         check_mapping(mapping)
     elif broker is not None and broker not in BROKERS:
-        hint = suggestion(str(broker), BROKERS) or "; other files need a mapping of their columns."
+        hint = suggestion(broker, BROKERS) or "; other files need a mapping of their columns."
         raise InvalidInputError(
             f"broker={as_given(broker)} is not one of {', '.join(BROKERS)}{hint}"
         )

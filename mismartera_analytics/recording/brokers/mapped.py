@@ -65,7 +65,7 @@ def check_mapping(mapping: Mapping[str, str]) -> dict[str, str]:
         )
     for field, column in mapping.items():
         if field not in FIELDS:
-            hint = suggestion(str(field), FIELDS) or "."
+            hint = suggestion(field, FIELDS) or "."
             raise InvalidInputError(
                 f"mapping names {field!r}, which is not one of {', '.join(FIELDS)}{hint}"
             )
