@@ -12,13 +12,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mismartera_analytics.arguments import dask_client
 from mismartera_analytics.backtesting.jobs import Job, Runner
+from mismartera_analytics.dask_tasks import finished_tasks
 from mismartera_analytics.errors import InvalidInputError, WorkerError
 
 __all__ = ["Batch", "Executor", "InDask", "InProcesses", "InThreads", "processors"]
@@ -160,7 +161,7 @@ class InProcesses:
                     pool.shutdown(wait=True, kill_workers=True)
                     pool = None
             if rows is None:
-                raise _died(single)
+                _refuse(single)
             yield single, rows
         if pool is not None:
             pool.shutdown(wait=True)
@@ -182,55 +183,20 @@ class InDask:
         """Yield each batch with its scores, as they come."""
         payload = packed(job)
         shared = self._share(payload)
-        under_way: dict[Any, tuple[Batch, int]] = {}
-        ahead = _AHEAD * max(sum(self._client.nthreads().values()), 1)
-        source, is_done = iter(batches), False
-        while under_way or not is_done:
-            while not is_done and len(under_way) < ahead:
-                batch = next(source, None)
-                is_done = batch is None
-                if batch is not None:
-                    under_way[self._submit(shared, batch)] = batch, 1
-            if not under_way:
-                return
-            for future in self._done(list(under_way)):
-                batch, tries = under_way.pop(future)
-                rows = self._rows(future, batch)
-                if rows is not None:
-                    yield batch, rows
-                elif tries == _TRIES:
-                    raise _died(batch)
-                else:
-                    shared = self._share(payload)
-                    under_way[self._submit(shared, batch)] = batch, tries + 1
 
-    def _done(self, under_way: list[Any]) -> Any:
-        from distributed import wait
+        def submit(batch: Batch, number: int) -> Any:
+            nonlocal shared
+            if number > 1:  # what was shared may be lost, too
+                shared = self._share(payload)
+            return self._client.submit(_rows_from_bytes, shared, batch.combinations, pure=False)
 
-        waited: Any = wait
-        with self._client.as_current():
-            return waited(under_way, return_when="FIRST_COMPLETED").done
+        yield from finished_tasks(
+            self._client, batches, submit=submit, died=_refuse, tries=_TRIES, ahead=_AHEAD
+        )
 
     def _share(self, payload: bytes) -> Any:
         """Put the job on every worker: a copy outlives the worker that dies."""
         return self._client.scatter(payload, broadcast=True, hash=False)
-
-    def _submit(self, shared: Any, batch: Batch) -> Any:
-        return self._client.submit(_rows_from_bytes, shared, batch.combinations, pure=False)
-
-    def _rows(self, future: Any, batch: Batch) -> Floats | None:
-        """Return the scores; None where the job was lost together with a worker."""
-        from concurrent.futures import CancelledError
-
-        from distributed.scheduler import KilledWorker
-
-        try:
-            rows: Floats = future.result()
-        except KilledWorker:
-            raise _died(batch) from None
-        except CancelledError:
-            return None
-        return rows
 
 
 def _singles(batches: Sequence[Batch]) -> Iterator[Batch]:
@@ -239,12 +205,13 @@ def _singles(batches: Sequence[Batch]) -> Iterator[Batch]:
             yield Batch(np.array([place]), [combination])
 
 
-def _died(batch: Batch) -> WorkerError:
+def _refuse(batch: Batch) -> NoReturn:
+    """Say that a batch kills its workers."""
     named = batch.combinations[0] if len(batch.combinations) == 1 else batch.combinations
-    return WorkerError(
+    raise WorkerError(
         f"a worker died again and again while it ran {named}; what was finished before is kept. Run "
         f"that combination alone with backtest to see why: memory is the usual reason."
-    )
+    ) from None
 
 
 def packed(job: Job) -> bytes:

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Protocol
 
 from mismartera_analytics.arguments import dask_client
+from mismartera_analytics.dask_tasks import finished_tasks
 from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.reports.outcomes import Outcome, Request, Setup, failed, make
 
@@ -145,39 +146,13 @@ class InDask:
 
     def run(self, setup: Setup, requests: Sequence[Request]) -> Iterator[Outcome]:
         """Yield the outcome of every request, as they are ready."""
-        from distributed import wait as wait_for
-
-        waited: Any = wait_for
-        waiting = deque((request, 1) for request in requests)
-        under_way: dict[Any, tuple[Request, int]] = {}
-        ahead = _AHEAD * max(sum(self._client.nthreads().values()), 1)
-        while waiting or under_way:
-            while waiting and len(under_way) < ahead:
-                request, tries = waiting.popleft()
-                future = self._client.submit(make, setup, request, pure=False)
-                under_way[future] = request, tries
-            with self._client.as_current():
-                done = waited(list(under_way), return_when="FIRST_COMPLETED").done
-            for future in done:
-                request, tries = under_way.pop(future)
-                outcome = self._outcome(future, request)
-                if outcome is not None:
-                    yield outcome
-                elif tries < _TRIES:
-                    waiting.append((request, tries + 1))
-                else:
-                    yield failed(request, DIED)
-
-    def _outcome(self, future: Any, request: Request) -> Outcome | None:
-        """Return what was made; None where it was lost together with a worker."""
-        from concurrent.futures import CancelledError
-
-        from distributed.scheduler import KilledWorker
-
-        try:
-            outcome: Outcome = future.result()
-        except KilledWorker:
-            return failed(request, DIED)
-        except CancelledError:
-            return None
-        return outcome
+        finished = finished_tasks(
+            self._client,
+            requests,
+            submit=lambda request, _: self._client.submit(make, setup, request, pure=False),
+            died=lambda request: failed(request, DIED),
+            tries=_TRIES,
+            ahead=_AHEAD,
+        )
+        for _, outcome in finished:
+            yield outcome
