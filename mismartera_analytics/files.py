@@ -19,6 +19,7 @@ __all__ = [
     "is_leftover",
     "name_beside",
     "settle",
+    "told_if_unwritable",
     "write_file",
     "write_files",
 ]
@@ -110,7 +111,7 @@ def write_files(
     beside = {target: name_beside(target) for target in files}
     try:
         for target, content in files.items():
-            with _said(target, argument):
+            with told_if_unwritable(target, argument):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with beside[target].open("wb") as file:
                     file.write(content)
@@ -119,10 +120,10 @@ def write_files(
         if before is not None:
             before()
         for target in files:
-            with _said(target, argument):
+            with told_if_unwritable(target, argument):
                 beside[target].replace(target)
         for folder in {target.parent for target in files}:
-            with _said(folder, argument):
+            with told_if_unwritable(folder, argument):
                 settle(folder)
     finally:
         for part in beside.values():
@@ -131,8 +132,18 @@ def write_files(
 
 
 @contextlib.contextmanager
-def _said(target: Path, argument: str) -> Iterator[None]:
-    """Say in our words why a file cannot be written."""
+def told_if_unwritable(target: Path, argument: str) -> Iterator[None]:
+    """Say in our words why a file or folder cannot be written, where the block fails at it.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StorageError
+        Naming the argument, the place and the reason.
+    """
     try:
         yield
     except OSError as error:

@@ -6,8 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from mismartera_analytics.errors import StorageError, as_given
-from mismartera_analytics.files import name_beside
+from mismartera_analytics.files import name_beside, told_if_unwritable
 
 __all__ = ["file_name", "own_file_name", "require_writable"]
 
@@ -51,12 +50,7 @@ def require_writable(folder: Path, *, argument: str) -> None:
         If they cannot.
     """
     probe = name_beside(folder / "probe")
-    try:
+    with told_if_unwritable(folder, argument):
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StorageError(
-            f"{argument}={as_given(str(folder))} cannot be written: {reason}."
-        ) from None
