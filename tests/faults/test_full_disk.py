@@ -14,19 +14,11 @@ import pandas as pd
 import pytest
 
 from tests.faults.scale import IS_FULL
+from tests.small_disks import can_mount, on_small_disk
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = "24m"
-
-
-def can_mount() -> bool:
-    """Return whether this user may mount a file system in a name space of his own."""
-    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 def write_inputs(folder: Path) -> None:
@@ -52,13 +44,12 @@ def test_a_full_and_a_read_only_disk_are_said_in_a_sentence_and_change_nothing(
         folder.mkdir()
     write_inputs(inputs)
     shutil.copy(sqlite_template, inputs / "test.db")
-    prepare = (
-        f"mount -t tmpfs -o size={SIZE} none {disk} && mkdir {disk}/data && "
-        f"cp {inputs}/test.db {disk}/data/test.db && exec "
+    disk_with_database = on_small_disk(
+        disk, SIZE, f"mkdir {disk}/data", f"cp {inputs}/test.db {disk}/data/test.db"
     )
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", prepare + '"$@"', "-", sys.executable, "-m",
-         "tests.faults.full_disk_work", str(disk), str(inputs), "full" if IS_FULL else "short"],
+        [*disk_with_database, sys.executable, "-m", "tests.faults.full_disk_work", str(disk),
+         str(inputs), "full" if IS_FULL else "short"],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "MISMARTERA_HOME": str(disk)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -21,6 +21,7 @@ import pytest
 from mismartera_analytics.market_data.places import FolderPlace
 from mismartera_analytics.market_data.store import BarStore
 from tests.market_data import writing_process as rule
+from tests.small_disks import can_mount, on_small_disk
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -206,22 +207,12 @@ print(json.dumps([full.count("file"), full.count("commit"), len(told), len(found
 """
 
 
-def can_mount() -> bool:
-    """Return whether this user may mount a file system in a name space of his own."""
-    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[list[str]]:
     """Return a command before which a folder is a disk of 3 MB."""
     folder = tmp_path / "tiny"
     folder.mkdir()
-    mount = f"mount -t tmpfs -o size=3m none {folder} && exec "
-    yield ["unshare", "-rm", "sh", "-c", mount + '"$@"', "-"]
+    yield on_small_disk(folder, "3m")
     assert not list(folder.iterdir()), "the disk of the test was not the one that was filled"
 
 
