@@ -58,6 +58,19 @@ def count_of(table: Any) -> int:
         return int(db_session.scalar(select(func.count()).select_from(table)) or 0)
 
 
+def hold_equal_at_any_break(
+    network: Proxy, read: Callable[[], pd.DataFrame], expected: pd.DataFrame, name: str
+) -> None:
+    """Read again and again, with a break one or some messages later each time, up to the last."""
+    number = 0
+    while True:
+        seen = network.nth(number)
+        pd.testing.assert_frame_equal(read(), expected, obj=name)
+        if len(seen) <= number:
+            break
+        number += EVERY
+
+
 @pytest.fixture
 def account(ready_database: str) -> int:
     ma.create_user("ada", "ada@example.com", "pw")
@@ -153,13 +166,7 @@ def test_reading_survives_a_break_at_any_message(network: Proxy) -> None:
         "sql": lambda: ma.sql("SELECT symbol, count(*) AS n FROM orders GROUP BY symbol"),
     }
     for name, read in helpers.items():
-        expected, number = read(), 0
-        while True:
-            seen = network.nth(number)
-            pd.testing.assert_frame_equal(read(), expected, obj=name)
-            if len(seen) <= number:
-                break
-            number += EVERY
+        hold_equal_at_any_break(network, read, read(), name)
 
 
 @pytest.mark.postgres
@@ -172,13 +179,7 @@ def test_reading_in_bulk_survives_a_break_at_any_message(
     broken = network.once(b"SET TRANSACTION SNAPSHOT", "before")
     pd.testing.assert_frame_equal(ma.orders(), expected)
     assert broken
-    number = 0
-    while True:
-        seen = network.nth(number)
-        pd.testing.assert_frame_equal(ma.orders(), expected)
-        if len(seen) <= number:
-            break
-        number += EVERY
+    hold_equal_at_any_break(network, ma.orders, expected, "orders")
 
 
 @pytest.mark.postgres
