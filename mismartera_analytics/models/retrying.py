@@ -11,9 +11,9 @@ import functools
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from mismartera_analytics.errors import ConnectionLostError, OutcomeUnknownError
 
@@ -117,9 +117,14 @@ def _repeating(
     def run(*args: Given.args, **options: Given.kwargs) -> Found:
         if options.get("db_session") is not None or attempt():
             return function(*args, **options)
+        # An iterator can be gone through once: a second try would find it empty.
+        held: Any = [list(one) if isinstance(one, Iterator) else one for one in args]
+        named: Any = {
+            name: list(one) if isinstance(one, Iterator) else one for name, one in options.items()
+        }
         token = _attempt.set(1)
         try:
-            return _run_until_it_holds(lambda: function(*args, **options), passing)
+            return _run_until_it_holds(lambda: function(*held, **named), passing)
         finally:
             _attempt.reset(token)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from mismartera_analytics.errors import ConnectionLostError
@@ -39,3 +41,19 @@ def test_a_loss_ends_with_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConnectionLostError, match="gone"):
         read()
     assert attempts == [1]
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_second_try_sees_what_the_first_took_from_an_iterator(*, is_named: bool) -> None:
+    """Symbols may come from a generator: were it empty the second time, rows would be missing."""
+    seen: list[list[str]] = []
+
+    @retrying.repeated
+    def read(symbols: Iterable[str]) -> None:
+        seen.append(list(symbols))
+        if len(seen) < 2:
+            raise retrying.StateMovedError("moved")
+
+    given = (name for name in ("IBM", "AAPL"))
+    read(symbols=given) if is_named else read(given)
+    assert seen == [["IBM", "AAPL"]] * 2
