@@ -18,7 +18,15 @@ from pydantic_settings import (
 
 from mismartera_analytics.errors import ConfigurationError, as_given, suggestion
 
-__all__ = ["HiddenText", "Settings", "configure", "home", "settings", "without_password"]
+__all__ = [
+    "HiddenText",
+    "Settings",
+    "configure",
+    "home",
+    "settings",
+    "sqlite_url",
+    "without_password",
+]
 
 PREFIX = "MISMARTERA_"
 PROJECT_NAME = "mismartera-analytics"
@@ -147,7 +155,9 @@ class Settings(BaseSettings):
             and len(path) > 1
         )
         if is_relative_file:
-            path = "/" + str(_under(info.data["home"], path[1:]))
+            named = Path(path[1:]).expanduser()
+            folder = "" if named.is_absolute() else f"{_escaped(str(info.data['home']))}{os.sep}"
+            path = f"/{folder}{named}"
         return _Address(f"{scheme}://{path}{question}{query}")
 
     @field_validator("strategy_packages", mode="before")
@@ -210,6 +220,22 @@ class Settings(BaseSettings):
 def _under(folder: Path, path: str | Path) -> Path:
     expanded = Path(path).expanduser()
     return expanded if expanded.is_absolute() else folder / expanded
+
+
+def _escaped(path: str) -> str:
+    """Return a path as a URL holds it; in URLs two of its characters mean something else."""
+    return path.replace("%", "%25").replace("?", "%3F")
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of a SQLite file, whatever characters its path has.
+
+    Examples
+    --------
+    >>> sqlite_url(Path("/data/50%/what?.db"))
+    'sqlite:////data/50%25/what%3F.db'
+    """
+    return f"sqlite:///{_escaped(str(path))}"
 
 
 def without_password(url: str) -> str:

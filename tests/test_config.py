@@ -47,6 +47,16 @@ def test_database_url_is_made_absolute(given: str, kept: str, home: Path) -> Non
     assert ma.configure(database_url=given).database_url == kept.format(home=home)
 
 
+def test_a_home_may_have_any_name(home: Path) -> None:
+    """In a URL a question mark begins options and %20 is a blank; in the name of a folder neither."""
+    odd = home / "a?b" / "50%20"
+    odd.mkdir(parents=True)
+    ma.configure(home=odd)
+    ma.init_db()
+    assert (odd / "data" / "mismartera.db").is_file()
+    assert [path.name for path in home.iterdir()] == ["a?b"]
+
+
 def test_environment_beats_dotenv_and_configure_beats_both(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

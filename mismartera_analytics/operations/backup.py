@@ -251,7 +251,7 @@ class _Work:
                 raise DatabaseNotReadyError(f"there is no file {self._engine.url.database!r}.")
             take_file(Path(str(self._engine.url.database)), path)
             return path
-        target = connections.make_engine(f"sqlite:///{path}")
+        target = connections.make_engine(config.sqlite_url(path))
         try:
             self._left_out = list(copy_rows(self._engine, target, progress=False).left_out)
         finally:

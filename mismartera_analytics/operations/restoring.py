@@ -261,7 +261,7 @@ class _Restoring:
             self._publish()
             place_file(extracted, Path(str(self._engine.url.database)))
             return self._advice(content)
-        source = connections.make_engine(f"sqlite:///{extracted}")
+        source = connections.make_engine(config.sqlite_url(extracted))
         try:
             done = copy_rows(
                 source,

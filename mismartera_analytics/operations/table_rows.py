@@ -82,7 +82,7 @@ def engine_of(where: str | Path) -> Engine:
     """
     named = str(where)
     if "://" not in named:
-        named = f"sqlite:///{Path(named).expanduser().absolute()}"
+        named = config.sqlite_url(Path(named).expanduser().absolute())
     elif named.startswith("postgres://"):
         named = named.replace("postgres://", "postgresql://", 1)
     engine = connections.make_engine(named)
@@ -94,8 +94,7 @@ def engine_of(where: str | Path) -> Engine:
     if engine.dialect.name == "sqlite":
         if url.database in (None, "", ":memory:") or url.database.startswith("file:"):
             raise InvalidInputError(f"{url!r} names no file that can be copied.")
-        absolute = config.home() / url.database
-        return connections.make_engine(f"sqlite:///{absolute}")
+        return connections.make_engine(config.sqlite_url(config.home() / url.database))
     return engine
 
 

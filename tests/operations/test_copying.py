@@ -316,6 +316,17 @@ def test_an_odd_sqlite_database_goes_to_sqlite_as_it_is(sqlite_url: str, tmp_pat
         assert list(one.iterdump()) == list(other.iterdump())
 
 
+@pytest.mark.parametrize("name", ["what?.db", "50%20.db", "a?b%3Fc/x.db", "a#b@c:d.db"])
+def test_a_file_is_found_under_any_name(sqlite_url: str, tmp_path: Path, name: str) -> None:
+    """A path is no URL: a question mark in it begins no options, and %20 is no blank."""
+    target = tmp_path / "there" / name
+    copy_database(sqlite_url, target)
+    copy_database(target, tmp_path / "back.db")
+    found = [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+    assert found == [target]
+    assert contents(f"sqlite:///{tmp_path / 'back.db'}") == contents(sqlite_url)
+
+
 def test_what_is_not_copied_is_said(sqlite_url: str, tmp_path: Path, postgres_url: str) -> None:
     raw = sqlite3.connect(str(make_url(sqlite_url).database))
     raw.executescript(
