@@ -69,9 +69,14 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
         "{where} cannot be written ({said}); make room on its disk.",
     ),
     (
-        re.compile(r"disk image is malformed"),
+        re.compile(r"disk image is malformed|malformed database schema"),
         StorageError,
         "{where} is damaged ({said}); restore it from a backup.",
+    ),
+    (
+        re.compile(r"Could not decode to UTF-8"),
+        StorageError,
+        "{where} holds text that is none ({said}); correct or delete the row.",
     ),
     (
         re.compile(r"violates row-level security policy|row-level security policy \(USING"),

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from mismartera_analytics.errors import StorageError
+from mismartera_analytics.models import failures
 from mismartera_analytics.models.bulk_reading import read_in_bulk
 from mismartera_analytics.models.database import is_own_reader
 from mismartera_analytics.models.types import UTCDateTime
@@ -63,6 +64,8 @@ def read_frame(
     ------
     DatabaseNotReadyError
         If a table or column is missing.
+    StorageError
+        If the database is damaged, or a value is of another kind than its column.
     """
     import pandas as pd
 
@@ -102,6 +105,8 @@ def read_table(db_session: Session, columns: Mapping[str, Any], statement: Selec
     ------
     DatabaseNotReadyError
         If a table or column is missing.
+    StorageError
+        As in `read_frame`.
     """
     import pyarrow as pa
 
@@ -131,7 +136,7 @@ def _read(
     cursor: Any = (
         result.cursor
     )  # the driver's own: its tuples come six times as fast as Row objects
-    while rows := cursor.fetchmany(CHUNK):
+    while rows := _fetched(cursor, db_session):
         for part, values, (name, column) in zip(
             parts, zip(*rows, strict=True), columns.items(), strict=True
         ):
@@ -140,6 +145,20 @@ def _read(
             except (TypeError, ValueError):  # of numpy and pyarrow, for what SQLite keeps anywhere
                 raise StorageError(_misplaced(name, values, column.type)) from None
     return parts
+
+
+def _fetched(cursor: Any, db_session: Session) -> list[tuple[Any, ...]]:
+    """Return the next rows; what SQLAlchemy would have translated is translated here."""
+    engine = db_session.get_bind().engine
+    driver: Any = engine.dialect.loaded_dbapi
+    try:
+        rows: list[tuple[Any, ...]] = cursor.fetchmany(CHUNK)
+    except driver.Error as failure:
+        translated = failures.bulk_failure(failure, engine)
+        if translated is None:
+            raise
+        raise translated from failure
+    return rows
 
 
 def _misplaced(name: str, values: tuple[Any, ...], kind: Any) -> str:

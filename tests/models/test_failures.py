@@ -371,3 +371,23 @@ def test_sessions_that_were_never_closed(
     for db_session in left_open:
         db_session.close()
     assert count() == 0
+
+
+def test_a_page_that_is_damaged_in_the_middle_of_a_table_is_told_in_a_sentence(
+    demo_data: Path,
+) -> None:
+    """The first rows are still handed over: the fault shows while the others are fetched."""
+    path = str(make_url(ma.settings().database_url).database)
+    with sqlite3.connect(path) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'orders'").fetchone()
+        (size,) = raw.execute("PRAGMA page_size").fetchone()
+    raw.close()
+    db.close_db()
+    content = bytearray(Path(path).read_bytes())
+    last = int.from_bytes(content[(root - 1) * size + 8 :][:4], "big")  # the root's last child
+    content[(last - 1) * size : (last - 1) * size + 200] = b"\xff" * 200
+    Path(path).write_bytes(content)
+    for use in (ma.orders, ma.pnl, lambda: ma.sql("SELECT * FROM orders")):
+        with pytest.raises(StorageError, match=r"is damaged .*restore it from a backup"):
+            use()
