@@ -114,6 +114,8 @@ def write_files(
             with told_if_unwritable(target, argument):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with beside[target].open("wb") as file:
+                    with contextlib.suppress(FileNotFoundError):
+                        shutil.copymode(target, beside[target])  # who may read it was chosen
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
@@ -155,9 +157,10 @@ def told_if_unwritable(target: Path, argument: str) -> Iterator[None]:
 
 def settle(path: Path) -> None:
     """Return when a file, or the names in a folder, would survive a loss of power."""
-    if not hasattr(os, "O_DIRECTORY") and path.is_dir():
+    is_windows = not hasattr(os, "O_DIRECTORY")  # settles no folders, and files opened for writing
+    if is_windows and path.is_dir():
         return
-    opened = os.open(path, os.O_RDONLY)
+    opened = os.open(path, os.O_RDWR if is_windows else os.O_RDONLY)
     try:
         os.fsync(opened)
     finally:
