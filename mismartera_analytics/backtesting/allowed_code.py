@@ -148,6 +148,9 @@ def _lies_in(spec: ModuleSpec, folder: Path) -> bool:
 def _found_in(folder: Path) -> Iterator[None]:
     """Let modules that lie in a folder be imported, after all others."""
     place = str(folder)
+    if place in sys.path:  # taking it out again would take the caller's own
+        yield
+        return
     sys.path.append(place)
     try:
         yield
