@@ -124,11 +124,17 @@ def downgrade() -> None:
         batch.drop_column("database_role")
 
 
-# Without policies a role would see all rows of the tables that were granted to it.
+# Without policies a role would see all rows of the tables that were granted to it. Whoever may execute
+# the functions was granted the tables, and has them still where the user's column was emptied by hand.
 REVOKE = """DO $$
 DECLARE role text;
 BEGIN
-  FOR role IN SELECT u.database_role FROM users u JOIN pg_roles r ON r.rolname = u.database_role LOOP
+  FOR role IN
+    SELECT r.rolname FROM pg_roles r WHERE r.rolname IN (SELECT u.database_role FROM users u)
+    UNION SELECT g.rolname FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) AS held
+      JOIN pg_roles g ON g.oid = held.grantee
+      WHERE p.oid = 'mismartera_user(name)'::regprocedure AND held.grantee <> p.proowner
+  LOOP
     EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA ' || quote_ident(current_schema()) || ' FROM '
       || quote_ident(role);
     EXECUTE 'REVOKE ALL ON ALL SEQUENCES IN SCHEMA ' || quote_ident(current_schema()) || ' FROM '

@@ -262,6 +262,18 @@ def test_an_upgrade_renews_and_a_downgrade_takes_away(
 
 
 @POSTGRES
+def test_a_downgrade_takes_away_what_a_role_kept_that_stands_for_nobody_by_now(
+    books: Books, make_role: Callable[..., str], ready_database: str
+) -> None:
+    """Who empties the column by hand leaves the grants, and without policies they show all."""
+    role = make_role()
+    grant_role(role, user="ada")
+    administer(ready_database, "UPDATE users SET database_role = NULL")
+    migrate.downgrade(db.engine, "0008")
+    assert held(ready_database, role) == []
+
+
+@POSTGRES
 def test_revoking_on_the_command_line(
     books: Books,
     make_role: Callable[..., str],
