@@ -41,7 +41,8 @@ Advance = Callable[[], None]
 def check_calendars(db_session: Session) -> Iterator[Finding]:
     """Yield symbols whose calendar covers neither their orders nor today."""
     when = func.coalesce(Order.filled_at, Order.placed_at, type_=Order.placed_at.type)
-    columns = {"symbol": Order.symbol, "first": func.min(Order.placed_at, type_=Order.placed_at.type),
+    since = func.coalesce(Order.placed_at, Order.filled_at, type_=Order.placed_at.type)
+    columns = {"symbol": Order.symbol, "first": func.min(since, type_=Order.placed_at.type),
                "last": func.max(when, type_=Order.placed_at.type)}  # fmt: skip
     traded = read_frame(db_session, columns, select(Order.symbol).group_by(Order.symbol))
     odd = sorted(name for name in traded["symbol"] if not is_symbol(name))
@@ -65,8 +66,8 @@ def check_calendars(db_session: Session) -> Iterator[Finding]:
     for key, calendar in calendars.items():
         outside = [
             row.symbol for row in by_calendar[key]
-            if row.first.date() < calendar.covers_from
-            or (pd.notna(row.last) and row.last.date() > calendar.covers_to)
+            if pd.notna(row.first)
+            and (row.first.date() < calendar.covers_from or row.last.date() > calendar.covers_to)
         ]  # fmt: skip
         reach = f"{calendar.name} covers {calendar.covers_from} to {calendar.covers_to}"
         if outside:

@@ -215,23 +215,25 @@ def _examine(*, progress: bool | None) -> _Examination:
         if is_there:
             run("database", lambda: database_checks.check_database(engine))
         if is_current:
-            _examine_records(done, run, tick)
+            has_records = _examine_records(done, run, tick)
         else:
+            has_records = False
             why = "the database is not at the revision that this version works with"
             done.skip([*_OF_RECORDS, *_OF_ACCOUNTS, "reports"], why)
             run("leftovers", lambda: report_checks.check_leftovers(None))
-        run("store", lambda: store_checks.check_store(tick, has_records=is_current))
+        run("store", lambda: store_checks.check_store(tick, has_records=has_records))
     return done
 
 
 def _examine_records(
     done: _Examination, run: Callable[[str, Callable[[], Iterable[Finding]]], bool], tick: Advance
-) -> None:
+) -> bool:
+    """Run the checks of records; return whether their rows can be read."""
     with ExitStack() as stack:
         db_session = stack.enter_context(database.read_session())
         is_readable = run("columns", lambda: record_checks.check_unreadable(db_session))
         for name, check in _OF_RECORDS.items():
-            if is_readable or name in ("references", "runs"):
+            if is_readable or name == "references":
                 run(name, functools.partial(check, db_session))
             else:
                 done.skip([name], "rows cannot be read")
@@ -240,5 +242,10 @@ def _examine_records(
                 run(name, functools.partial(check, db_session, tick))
             else:
                 done.skip([name], "rows cannot be read")
-        run("reports", lambda: report_checks.check_reports(db_session, tick))
-        run("leftovers", lambda: report_checks.check_leftovers(db_session))
+        if is_readable:
+            run("reports", lambda: report_checks.check_reports(db_session, tick))
+        else:
+            done.skip(["reports"], "rows cannot be read")
+        known = db_session if is_readable else None
+        run("leftovers", lambda: report_checks.check_leftovers(known))
+    return is_readable

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Float, String, and_, case, func, or_, select, type_coerce
+from sqlalchemy import (
+    Boolean,
+    Date,
+    Float,
+    Integer,
+    String,
+    Time,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
 from mismartera_analytics.models import (
@@ -15,9 +28,12 @@ from mismartera_analytics.models import (
     CashFlow,
     CorporateAction,
     Fill,
+    MarketData,
     Order,
     Position,
+    load_mappings,
 )
+from mismartera_analytics.models.database import Base
 from mismartera_analytics.models.types import UTCDateTime
 from mismartera_analytics.operations.findings import SHOWN, Finding, Severity, named
 from mismartera_analytics.recording.orders import TOLERANCE, UNKNOWN_TYPE
@@ -28,6 +44,7 @@ UNREADABLE = "columns"
 """Check of the rows that cannot be read at all."""
 _LARGEST = 1.7976931348623157e308
 _LONGEST_SYMBOL = 10
+_OURS = "mismartera_analytics."
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,52 @@ def _unreadable(dialect: str) -> Iterator[Rule]:
                 f"{', '.join(one.name for one in times)}",
                 check=UNREADABLE,
             )  # fmt: skip
+    if dialect == "sqlite":
+        yield from _of_another_kind(nouns)
+
+
+def _of_another_kind(others: Collection[Any]) -> Iterator[Rule]:
+    """Yield rules on values of another kind than their column: SQLite keeps any value in any column.
+
+    Numbers and times of `others` have rules of their own, bars are no records, and whoever adds tables
+    knows what is in them.
+    """
+    load_mappings()
+    ours = [one.class_ for one in Base.registry.mappers if one.class_.__module__.startswith(_OURS)]
+    for table in sorted(ours, key=lambda one: one.__name__):
+        if table is MarketData or not hasattr(table, "id"):
+            continue
+        conditions = [
+            _is_of_another_kind(column)
+            for column in table.__table__.columns
+            if column.name != "id"
+            and not (table in others and isinstance(column.type, Float | UTCDateTime))
+        ]
+        times = [one for one in table.__table__.columns if isinstance(one.type, UTCDateTime)]
+        conditions += [_storage(one).not_in(["text", "null"]) for one in times]
+        yield Rule(
+            table, "row", or_(*conditions),
+            f"{{rows}} of {table.__tablename__}: a value of another kind than its column",
+            "correct or delete the rows; SELECT typeof(column) tells of which kind a value is",
+            check=UNREADABLE,
+        )  # fmt: skip
+
+
+def _is_of_another_kind(column: Any) -> Any:
+    kind, stored = column.type, _storage(column)
+    if isinstance(kind, Integer | Boolean):
+        return stored.not_in(["integer", "null"])
+    if isinstance(kind, Float):
+        return stored.not_in(["real", "integer", "null"])
+    read = {Date: func.date, Time: func.time, UTCDateTime: func.julianday}.get(type(kind))
+    if read is None:
+        return stored.not_in(["text", "null"])
+    unread = read(type_coerce(column, String)).is_(None)
+    return or_(stored.not_in(["text", "null"]), and_(column.is_not(None), unread))
+
+
+def _storage(column: Any) -> Any:
+    return func.typeof(type_coerce(column, String))
 
 
 def _is_no_number(column: Any, dialect: str) -> Any:

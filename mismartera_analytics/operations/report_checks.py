@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mismartera_analytics import config
+from mismartera_analytics.errors import StorageError
 from mismartera_analytics.files import digest_of, is_leftover
 from mismartera_analytics.models.runs import Report
 from mismartera_analytics.operations.findings import Finding, named
@@ -63,7 +64,7 @@ def check_reports(db_session: Session, advance: Callable[[], None]) -> Iterator[
 
 def _digest(path: Path) -> str | None:
     try:
-        return digest_of(path)
+        return digest_of(path) if path.is_file() else None  # a device has no end
     except OSError:
         return None
 
@@ -90,16 +91,25 @@ def check_leftovers(db_session: Session | None) -> Iterator[Finding]:
 
     def delete() -> str:
         for one in found:
-            if one.is_dir() and not one.is_symlink():
-                shutil.rmtree(one, ignore_errors=True)
-            else:
-                one.unlink(missing_ok=True)
+            _delete(one)
         return f"{len(found)} files and folders were deleted"
 
     yield Finding(
         "leftovers", "note", f"{named('file', found)}: left by a process that was killed",
         "mismartera doctor --fix", len(found), delete,
     )  # fmt: skip
+
+
+def _delete(one: Path) -> None:
+    try:
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one)
+        else:
+            one.unlink()
+    except FileNotFoundError:  # somebody else's doctor
+        return
+    except OSError as error:
+        raise StorageError(f"{one} cannot be deleted: {error.strerror or error}.") from None
 
 
 def _leftovers(folder: Path) -> list[Path]:

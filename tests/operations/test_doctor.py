@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from sqlalchemy import insert, text, update
 import mismartera_analytics as ma
 from mismartera_analytics import config
 from mismartera_analytics.cli.application import run
-from mismartera_analytics.errors import NotAllowedError
+from mismartera_analytics.errors import NotAllowedError, StorageError
 from mismartera_analytics.models import (
     AccountInfo,
     CashFlow,
@@ -25,6 +28,7 @@ from mismartera_analytics.models import (
     migrate,
 )
 from mismartera_analytics.models import database as db
+from mismartera_analytics.operations import report_checks
 from mismartera_analytics.operations.doctor import Diagnosis, doctor
 from tests.world import Books, books, prices, record_cash, record_trades, when
 
@@ -420,3 +424,96 @@ def test_the_command_ends_with_what_it_found(traded, capfd):
     assert found["is_well"] is False
     assert found["findings"][0]["severity"] == "error"
     assert found["mended"] == []
+
+
+def sent(statement: str, *values: object) -> None:
+    """Run SQL on the configured SQLite file past the library."""
+    with contextlib.closing(sqlite3.connect(str(db.engine.url.database))) as raw, raw:
+        raw.execute(statement, values)
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("statement", "rows"),
+    [
+        ("UPDATE orders SET status = ? WHERE id = 1", "row 1 of orders"),
+        ("UPDATE orders SET account_id = ? WHERE id = 1", "row 1 of orders"),
+        ("UPDATE users SET username = ? WHERE id = 1", "row 1 of users"),
+        ("UPDATE account_info SET currency = ? WHERE id = 1", "row 1 of account_info"),
+        ("UPDATE cash_flows SET acquired_on = ? WHERE id = 1", "row 1 of cash_flows"),
+        ("UPDATE market_hours SET trading_days = ? WHERE id = 1", "row 1 of market_hours"),
+        ("UPDATE trading_holidays SET source = ? WHERE id = 1", "row 1 of trading_holidays"),
+    ],
+)
+@pytest.mark.parametrize("value", [b"\xff\x00", b"text"])
+def test_a_value_of_another_kind_is_named(traded, statement, rows, value):
+    sent(statement, value)
+    found = examined()
+    told = said(found, "columns")
+    assert ("error", f"{rows}: a value of another kind than its column") in told
+    assert {"identities", "positions", "records", "runs", "reports"} <= set(found.skipped)
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("value", [1.5, "soon"])
+def test_a_day_or_a_time_that_is_none_is_named(traded, value):
+    sent("UPDATE cash_flows SET acquired_on = ? WHERE id = 1", value)
+    sent("UPDATE users SET created_at = ? WHERE id = 1", value)
+    assert [what.partition(":")[0] for _, what in said(examined(), "columns")] == [
+        "row 1 of cash_flows",
+        "row 1 of users",
+    ]
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_text_that_is_no_text_is_an_error_and_no_crash(traded):
+    sent("UPDATE orders SET symbol = CAST(x'ff41' AS TEXT) WHERE id = 1")
+    assert any("Could not decode to UTF-8" in what for what in examined().errors["what"])
+    with pytest.raises(StorageError, match="holds text that is none"):
+        ma.orders()
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_a_garbled_schema_is_an_error_and_no_crash(traded):
+    sent("CREATE TABLE mine (x)")
+    with contextlib.closing(sqlite3.connect(str(db.engine.url.database))) as raw, raw:
+        raw.execute("PRAGMA writable_schema = ON")
+        raw.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE (' WHERE name = 'mine'")
+    db.close_db()
+    assert any("malformed database schema" in what for what in examined().errors["what"])
+
+
+def test_an_order_without_any_time_is_named_by_its_rule_alone(traded):
+    """Nobody knows its day, so that no calendar can be asked."""
+    number = an_order(traded, symbol="IBM", placed_at=None, filled_at=None)
+    found = examined()
+    assert any(f"order {number}: filled, without a time" in w for _, w in said(found, "records"))
+    assert not any("orders outside" in what for _, what in said(found, "calendars"))
+
+
+def test_an_order_of_which_only_its_end_is_known_is_looked_up_in_the_calendar(traded):
+    an_order(traded, symbol="IBM", placed_at=None, filled_at=when("1950-01-03 10:00"))
+    assert any("IBM: orders outside" in what for _, what in said(examined(), "calendars"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="it takes a folder nobody can empty")
+def test_what_cannot_be_deleted_is_told_in_a_sentence(home: Path, monkeypatch):
+    left = home / ".page.html.0a1b2c3d.part"
+    left.write_text("half")
+    os.utime(left, (0, 0))
+    (found,) = report_checks.check_leftovers(None)
+    assert found.mend is not None
+    monkeypatch.setattr(report_checks, "_leftovers", lambda _: [Path("/proc/self/fd")])
+    (stuck,) = report_checks.check_leftovers(None)
+    assert stuck.mend is not None
+    with pytest.raises(StorageError, match="cannot be deleted"):
+        stuck.mend()
+    left.unlink()
+    assert "deleted" in found.mend()
+
+
+def test_a_device_is_no_report(traded):
+    """Some have no end: what a row names is read only where it is a file."""
+    put(Report, path="/dev/null", title="x", cites_json="{}",
+        file_hash=hashlib.sha256(b"").hexdigest(), created_at=when("2024-01-03 10:00"))  # fmt: skip
+    assert ("note", "report /dev/null: no file is there") in said(examined(), "reports")
