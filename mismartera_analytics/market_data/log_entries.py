@@ -38,12 +38,16 @@ def lifetimes(table: BarTable, newest: int, *, otherwise: str) -> Lifetimes:
     Raises
     ------
     StorageError
-        If an entry of the log is missing.
+        If an entry of the log is missing or damaged.
     """
     with ThreadPoolExecutor(table.place.threads) as pool:
-        return lifetimes_of(
-            pool.map(lambda version: _entry(table, version, otherwise), range(newest + 1))
-        )
+        entries = pool.map(lambda version: _entry(table, version, otherwise), range(newest + 1))
+        try:
+            return lifetimes_of(entries)
+        except (KeyError, TypeError, AttributeError):
+            raise StorageError(
+                f"the log of {table.place.uri} is damaged: an entry names no files; {otherwise}."
+            ) from None
 
 
 def lifetimes_of(entries: Iterable[list[Action]]) -> Lifetimes:
@@ -81,6 +85,11 @@ def _entry(table: BarTable, version: int, otherwise: str) -> list[Action]:
     try:
         with place.filesystem.open_input_file(place.full(entry_of(version))) as file:
             text = file.read().decode()
+    except UnicodeDecodeError:
+        raise StorageError(
+            f"the log entry of version {version} of {place.uri} is damaged, so that nobody knows which "
+            f"files it needs: it is no text; {otherwise}."
+        ) from None
     except OSError as error:
         raise StorageError(
             f"the log entry of version {version} of {place.uri} cannot be read, so nobody knows which "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping
@@ -81,14 +82,18 @@ class StoreRestore:
         InvalidInputError
             If it does.
         StorageError
-            If it cannot be listed.
+            If it cannot be read.
         """
         try:
-            found = {file.path for file in self.place.listed()}
+            self._compare({file.path for file in self.place.listed()})
         except OSError as error:
+            if isinstance(error, StorageError):
+                raise
             raise StorageError(
-                f"{self.place.uri} cannot be listed: {self.place.said(error)}."
+                f"{self.place.uri} cannot be read: {self.place.said(error)}."
             ) from None
+
+    def _compare(self, found: set[str]) -> None:
         if not found:
             return
         expected = {
@@ -212,7 +217,9 @@ class StoreRestore:
                 shutil.rmtree(self.place.uri, ignore_errors=True)
             return
         for place, path in reversed(self._written):
-            place.delete(path)
+            # A bucket that cannot be reached keeps it; the same restore goes on with what is there.
+            with contextlib.suppress(OSError):
+                place.delete(path)
 
 
 def _made_by_us(version: int) -> list[str]:

@@ -281,6 +281,10 @@ class _Work:
                 content = path.read_bytes()
             except FileNotFoundError:  # deleted while we look
                 continue
+            except OSError as error:
+                raise StorageError(
+                    f"{path} cannot be read: {error.strerror}; no backup was written."
+                ) from None
             name = f"reports/{path.relative_to(folder).as_posix()}"
             if not is_below(name):
                 self._left_out.append(f"file {name!r}, a name that not every system takes")

@@ -26,7 +26,14 @@ from mismartera_analytics.operations.database_files import opened_file
 from mismartera_analytics.operations.table_digests import TableContent
 from mismartera_analytics.operations.table_rows import content_of, contents_of
 
-__all__ = ["BackupContent", "intervals_of", "read_archive", "verified", "verify_backup"]
+__all__ = [
+    "BackupContent",
+    "intervals_of",
+    "read_archive",
+    "reports_of",
+    "verified",
+    "verify_backup",
+]
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,18 @@ def _versions(text: str, newest: int) -> Versions:
     return found
 
 
+def reports_of(archive: ArchiveReader) -> list[str]:
+    """Return the members that a manifest calls files of reports, each of which is there."""
+    told = archive.manifest.get("reports") or []
+    is_sound = isinstance(told, list) and all(
+        isinstance(name, str) and name.startswith("reports/") and name in archive.members
+        for name in told
+    )
+    if not is_sound:
+        raise archive.fault("its manifest names reports that it lacks")
+    return list(told)
+
+
 def verified(
     archive: ArchiveReader,
     extracted: Path,
@@ -170,9 +189,7 @@ def verified(
             )  # fmt: skip
         except StorageError as error:
             raise archive.fault(str(error)) from None
-    reports = archive.manifest.get("reports") or []
-    if not isinstance(reports, list) or not set(map(str, reports)) <= archive.members.keys():
-        raise archive.fault("its manifest names reports that it lacks")
+    reports = reports_of(archive)
     tables, revision = _checked_database(archive, extracted)
     told = archive.manifest
     return BackupContent(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
-from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.errors import DatabaseBusyError, InvalidInputError, StorageError
 from mismartera_analytics.files import settle
+from mismartera_analytics.models import connections
 from mismartera_analytics.operations.table_rows import file_engine
 
 __all__ = ["give_name", "opened_file", "place_file", "refuse_logs", "take_file"]
@@ -38,18 +40,32 @@ def take_file(source: Path, target: Path) -> None:
     ------
     StorageError
         If the disk is full or the source damaged.
+    DatabaseBusyError
+        If another program holds the source for longer than the busy timeout.
     """
     try:
         with (
             contextlib.closing(sqlite3.connect(source.as_uri() + "?mode=rw", uri=True)) as here,
             contextlib.closing(sqlite3.connect(target)) as there,
         ):
-            here.execute("PRAGMA busy_timeout = 60000")
-            here.backup(there)  # all pages in one step: one state, and no writer can restart it
+            _copy_pages(here, there, source)
             there.execute("PRAGMA journal_mode = DELETE")  # a single file
     except sqlite3.Error as error:
         raise StorageError(f"{source} cannot be copied: {error}.") from None
     settle(target)
+
+
+def _copy_pages(here: sqlite3.Connection, there: sqlite3.Connection, held: Path) -> None:
+    """Copy all pages in one step: it is one state, and no writer can restart it."""
+    deadline = time.monotonic() + connections.BUSY_TIMEOUT
+
+    def waited(status: int, _left: int, _all: int) -> None:  # without it Python waits for ever
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
+            raise DatabaseBusyError(f"another program holds {held}; close it, or try again.")
+
+    for connection in (here, there):
+        connection.execute(f"PRAGMA busy_timeout = {int(connections.BUSY_TIMEOUT * 1000)}")
+    here.backup(there, progress=waited)
 
 
 def give_name(beside: Path, path: Path) -> None:
@@ -97,6 +113,8 @@ def place_file(beside: Path, path: Path) -> None:
         If there is a database with tables by now, or a log of a former one.
     StorageError
         If the database that is there takes nothing.
+    DatabaseBusyError
+        If another program holds it for longer than the busy timeout.
     """
     refuse_logs(path)
     beside.chmod(beside.stat().st_mode & _FILE_MODE)
@@ -114,4 +132,4 @@ def _fill(path: Path, beside: Path) -> None:
         if there.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise InvalidInputError(f"{path} is not empty; name another file.") from None
         with contextlib.closing(sqlite3.connect(beside)) as here:
-            here.backup(there)  # one transaction of the database that is there
+            _copy_pages(here, there, path)  # one transaction of the database that is there

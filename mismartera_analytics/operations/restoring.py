@@ -28,6 +28,7 @@ from mismartera_analytics.operations.backup_checks import (
     BackupContent,
     intervals_of,
     read_archive,
+    reports_of,
     verified,
 )
 from mismartera_analytics.operations.copying import copy_rows
@@ -237,13 +238,10 @@ class _Restoring:
     def _files_of(self) -> list[tuple[str, Path]]:
         """Return the members that are reports, and where each is to be."""
         folder = self._reports
-        names = self._archive.manifest.get("reports") or []
-        if folder is None or not isinstance(names, list):
+        if folder is None:
             return []
         return [
-            (str(name), folder / str(name).removeprefix("reports/"))
-            for name in names
-            if name in self._archive.members
+            (name, folder / name.removeprefix("reports/")) for name in reports_of(self._archive)
         ]
 
     def _require_newest(self, content: BackupContent) -> None:

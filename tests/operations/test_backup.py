@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
+import io
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import stat
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,12 +20,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from deltalake import DeltaTable
 from sqlalchemy import text
 
 import mismartera_analytics as ma
 from mismartera_analytics import config
 from mismartera_analytics.backtesting.samples import MovingAverageCross
 from mismartera_analytics.errors import (
+    DatabaseBusyError,
     DatabaseNotReadyError,
     DatabaseUnreachableError,
     InvalidInputError,
@@ -30,15 +35,16 @@ from mismartera_analytics.errors import (
     StorageError,
 )
 from mismartera_analytics.market_data.store import BarStore
+from mismartera_analytics.market_data.store_restoring import StoreRestore
+from mismartera_analytics.models import connections, migrate
 from mismartera_analytics.models import database as db
-from mismartera_analytics.models import migrate
 from mismartera_analytics.models.connections import make_engine
 from mismartera_analytics.operations import backup as module
 from mismartera_analytics.operations import restoring
 from mismartera_analytics.operations.backup import back_up
 from mismartera_analytics.operations.backup_checks import verify_backup
 from mismartera_analytics.operations.copying import copy_database
-from mismartera_analytics.operations.database_files import place_file
+from mismartera_analytics.operations.database_files import place_file, take_file
 from mismartera_analytics.operations.restoring import restore
 from tests.market_data.conftest import s3, s3_endpoint  # noqa: F401 - fixtures
 
@@ -647,3 +653,118 @@ def test_any_flipped_byte_is_noticed_or_harmless(whole: Path) -> None:
         else:
             assert (found.tables, found.bars) == (expected.tables, expected.bars)
     assert noticed >= 38
+
+
+@pytest.mark.parametrize(
+    "reports", [[["reports/a"]], [{}], ["database.sqlite"], {"reports/a": 1}, "x"]
+)
+def test_a_manifest_whose_reports_are_none_is_refused(
+    demo_data: Path, tmp_path: Path, reports: Any
+) -> None:
+    back_up(tmp_path / "good.zip", bars=False)
+    with (
+        zipfile.ZipFile(tmp_path / "good.zip") as good,
+        zipfile.ZipFile(tmp_path / "odd.zip", "w") as odd,
+    ):
+        odd.writestr("database.sqlite", good.read("database.sqlite"))
+        manifest = json.loads(good.read("manifest.json")) | {"reports": reports}
+        odd.writestr("manifest.json", json.dumps(manifest))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "page.html").write_text("mine")
+    with pytest.raises(StorageError, match="names reports that it lacks"):
+        restore(tmp_path / "odd.zip", database_url=str(tmp_path / "new.db"), reports=mine)
+    with pytest.raises(StorageError, match="names reports that it lacks"):
+        verify_backup(tmp_path / "odd.zip")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_report_that_cannot_be_read_is_named(
+    demo_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = config.settings().reports / "page.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text("page")
+    real = Path.read_bytes
+
+    def read(path: Path) -> bytes:  # whoever tests as root may read everything
+        if path == page:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    with pytest.raises(StorageError, match=r"page\.html cannot be read: Permission denied"):
+        back_up(tmp_path / "b.zip", bars=False, reports=True)
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_a_store_with_what_cannot_be_read_is_refused_in_a_sentence(
+    demo_data: Path, tmp_path: Path
+) -> None:
+    back_up(tmp_path / "b.zip")
+    entry = tmp_path / "bars" / "1d" / "_delta_log" / f"{0:020}.json"
+    entry.parent.mkdir(parents=True)
+    with (
+        contextlib.closing(socket.socket(socket.AF_UNIX)) as taken,
+        contextlib.chdir(entry.parent),  # the name of a socket is short
+    ):
+        taken.bind(entry.name)
+    with pytest.raises(StorageError, match="bars cannot be read"):
+        restore(
+            tmp_path / "b.zip",
+            database_url=str(tmp_path / "new.db"),
+            bar_store=str(tmp_path / "bars"),
+        )
+
+
+def test_a_restore_into_a_bucket_that_is_gone_tells_why_it_began_to_undo(tmp_path: Path) -> None:
+    """What cannot be deleted stays, the rest goes, and no error of deleting hides the first one."""
+    store = StoreRestore(str(tmp_path), {}, lambda *_: contextlib.nullcontext(io.BytesIO()))
+    (tmp_path / "stuck").mkdir()
+    (tmp_path / "first").write_text("x")
+    store._written += [(store.place, "first"), (store.place, "stuck")]
+    store.withdraw()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stuck"]
+
+
+@pytest.mark.parametrize("is_target", [False, True])
+def test_a_file_that_another_program_keeps_to_itself_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_target: bool
+) -> None:
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
+    mine, free = tmp_path / "mine.db", tmp_path / "free.db"
+    with contextlib.closing(sqlite3.connect(mine, isolation_level=None)) as keeper:
+        keeper.execute("PRAGMA journal_mode = WAL")
+        if not is_target:
+            keeper.execute("CREATE TABLE kept (x)")
+        keeper.execute("BEGIN IMMEDIATE" if is_target else "PRAGMA locking_mode = EXCLUSIVE")
+        if not is_target:
+            keeper.execute("INSERT INTO kept VALUES (1)")
+        with contextlib.closing(sqlite3.connect(free)) as other:
+            other.execute("CREATE TABLE filled (x)")
+        took: list[BaseException] = []
+
+        def use() -> None:
+            try:
+                place_file(free, mine) if is_target else take_file(mine, tmp_path / "copy.db")
+            except DatabaseBusyError as error:
+                took.append(error)
+
+        user = threading.Thread(target=use, daemon=True)
+        user.start()
+        user.join(10)
+        assert not user.is_alive()
+        assert "another program holds" in str(took[0])
+
+
+def test_a_log_that_is_damaged_behind_its_checkpoint_is_told_in_a_sentence(
+    cited: Any, tmp_path: Path
+) -> None:
+    """Readers begin at the checkpoint; who asks what older versions need reads all."""
+    place = Path(BarStore().uri, "1d")
+    DeltaTable(str(place)).create_checkpoint()
+    for damage in (b"\xff\xfe", b'{"add": {}}', b'{"remove": 1}'):
+        (place / "_delta_log" / f"{1:020}.json").write_bytes(damage)
+        with pytest.raises(StorageError, match=r"is damaged.*nothing was copied"):
+            back_up(tmp_path / "b.zip")
+        assert len(ma.doctor(progress=False).errors)
