@@ -153,6 +153,13 @@ def _located(path: str, digest: str | None, argument: str) -> Any:
         raise NotReproducibleError(
             f"{argument} was {name!r} of {where}, which is not there now ({error})."
         ) from None
+    except MismarteraError:
+        raise
+    except Exception as error:  # whatever somebody's module raises
+        raise NotReproducibleError(
+            f"{argument} was {name!r} of the module {module!r}, which raised "
+            f"{type(error).__name__} when it was imported: {error}"
+        ) from error
     if digest is not None:
         _check_code(found, digest, argument)
     elif not module.startswith(f"{__name__.partition('.')[0]}."):

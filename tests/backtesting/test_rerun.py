@@ -223,6 +223,10 @@ def test_a_strategy_of_a_module_in_the_home(records, home: Path):
         with pytest.raises(NotReproducibleError, match="has changed"):
             ma.rerun("module")
         del sys.modules["my_strategy_of_home"]
+        for broken in ("1 / 0\n", "def (\n", "raise RuntimeError('no')\n"):
+            file.write_text(broken)
+            with pytest.raises(NotReproducibleError, match=r"raised .* when it was imported"):
+                ma.rerun("module")
         file.unlink()
         with pytest.raises(NotReproducibleError, match="'my_strategy_of_home', which is not there"):
             ma.rerun("module")
