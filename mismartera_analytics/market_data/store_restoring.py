@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -201,6 +202,8 @@ class StoreRestore:
             root = Path(self.place.uri)
             try:
                 root.parent.mkdir(parents=True, exist_ok=True)
+                for folder, _, _ in os.walk(root, topdown=False):
+                    Path(folder).rmdir()  # folders without a file are no store
                 Path(self._beside.uri).rename(root)
                 FolderPlace(root.parent).settle(root.name)
             except OSError as error:

@@ -768,3 +768,11 @@ def test_a_log_that_is_damaged_behind_its_checkpoint_is_told_in_a_sentence(
         with pytest.raises(StorageError, match=r"is damaged.*nothing was copied"):
             back_up(tmp_path / "b.zip")
         assert len(ma.doctor(progress=False).errors)
+
+
+def test_folders_without_a_file_are_an_empty_store(demo_data: Path, tmp_path: Path) -> None:
+    back_up(tmp_path / "b.zip")
+    place = tmp_path / "bars"
+    (place / "1d" / "_delta_log").mkdir(parents=True)
+    restore(tmp_path / "b.zip", database_url=str(tmp_path / "new.db"), bar_store=str(place))
+    assert BarStore(place).version("1d") == 0
