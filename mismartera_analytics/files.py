@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.part")
+
+_NO_FOLDERS = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSUP})
+"""What file systems say that settle no folders, as some of the network do: their names are written."""
 
 
 def is_leftover(name: str) -> bool:
@@ -163,5 +167,8 @@ def settle(path: Path) -> None:
     opened = os.open(path, os.O_RDWR if is_windows else os.O_RDONLY)
     try:
         os.fsync(opened)
+    except OSError as error:
+        if not (error.errno in _NO_FOLDERS and path.is_dir()):
+            raise
     finally:
         os.close(opened)
