@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidInputError
-from mismartera_analytics.frames.given import check_table
+from mismartera_analytics.frames.given import check_table, is_missing
+from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.kernels.lots import FILL, TRANSFER, Choices
 from mismartera_analytics.ledger.events import Events, Ints, days
 
@@ -107,17 +110,31 @@ def refuse_missing(lots: pd.DataFrame, choices: Choices, missing: Any) -> None:
         _refuse(short, lots, f"more shares than are open or sold (the first gets {got:.10g})")
 
 
+def _ids(values: pd.Series, lots: pd.DataFrame, name: str) -> Any:
+    found = numbers_in(values)
+    is_id = (np.abs(found) < 2.0**53) & (found == np.floor(found))
+    _refuse(~is_id & values.notna().to_numpy(), lots, f"an {name} that is no id")
+    return pd.Series(np.where(is_id, found, np.nan)).astype("Int64").array
+
+
+def _label(value: Any) -> dt.date | None:
+    if is_missing(value):
+        return None
+    plain = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
+    return clock.parse_label(plain, argument="opened_on of lots")
+
+
 def _wanted(lots: pd.DataFrame) -> pd.DataFrame:
     wanted = pd.DataFrame({"choice": np.arange(len(lots))})
     for name in ("order_id", "fill_id", "opening_order_id"):
         values = lots[name] if name in lots.columns else pd.Series(pd.NA, index=lots.index)
-        wanted[name] = pd.to_numeric(values).astype("Int64").array
+        wanted[name] = _ids(values, lots, name)
     dates: Any = pd.Series(pd.NaT, index=lots.index)
     if "opened_on" in lots.columns:
-        dates = pd.to_datetime(lots["opened_on"])
+        dates = pd.to_datetime(lots["opened_on"].map(_label))
     wanted["opened_on"] = pd.array(days(dates.fillna(pd.Timestamp(0))), "Int64")
     wanted.loc[dates.isna().to_numpy(), "opened_on"] = pd.NA
-    quantity = pd.to_numeric(lots["quantity"], errors="coerce").to_numpy(np.float64)
+    quantity = numbers_in(lots["quantity"])
     _refuse(~(np.isfinite(quantity) & (quantity > 0)), lots, "a quantity that is not positive")
     _refuse(wanted[["opened_on", "opening_order_id"]].isna().all(axis=1), lots,
             "neither opened_on nor opening_order_id")  # fmt: skip

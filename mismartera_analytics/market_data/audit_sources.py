@@ -11,7 +11,8 @@ import pandas as pd
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.errors import BarsNotFoundError, suggestion
-from mismartera_analytics.market_data import mapping, validation
+from mismartera_analytics.frames.number_cells import numbers_in
+from mismartera_analytics.market_data import mapping
 from mismartera_analytics.market_data.actions import corporate_actions
 from mismartera_analytics.market_data.audit_checks import SymbolBars
 from mismartera_analytics.market_data.audit_grid import microseconds
@@ -211,9 +212,7 @@ def _symbol_bars(
     symbol: str, bars: pd.DataFrame, layout: Layout, has_earlier: Callable[[], bool]
 ) -> SymbolBars:
     time = _times(bars, layout)
-    values = np.array([validation.numbers(bars[name]) for name in VALUES]).reshape(
-        len(VALUES), len(bars)
-    )
+    values = np.array([numbers_in(bars[name]) for name in VALUES]).reshape(len(VALUES), len(bars))
     if (np.diff(time) < 0).any():
         order = np.argsort(time, kind="stable")
         time, values = time[order], values[:, order]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidBarsError
+from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.market_data import validation
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, VALUES, is_symbol
 from mismartera_analytics.market_data.symbol_runs import symbol_runs
@@ -87,7 +88,7 @@ def bar_arrays(frame: pd.DataFrame) -> BarArrays:
         if not is_symbol(name):
             raise InvalidBarsError(f"column 'symbol' holds {name!r}: {SYMBOL_RULE}.")
     time = fixed(validation.instants(frame["timestamp"]))
-    values = tuple(fixed(validation.numbers(frame[name])) for name in VALUES)
+    values = tuple(fixed(numbers_in(frame[name])) for name in VALUES)
     arrays = BarArrays(runs.known, runs.starts, time, _sessions(frame), values)
     if len(runs.codes) == len(runs.known):
         return arrays

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, NaiveDatetimeError
+from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.market_data.blocks import Block, from_codes
 from mismartera_analytics.market_data.layout import (
     PRICES,
@@ -31,7 +32,6 @@ __all__ = [
     "check_bars",
     "instants",
     "labels",
-    "numbers",
     "plain_times",
     "require_columns",
     "require_good",
@@ -41,7 +41,6 @@ __all__ = [
 REPEATED = "a repeated symbol and time"
 
 SHOWN_ROWS = 5
-LONGEST_NUMBER = 400  # [characters] no float64 is written longer
 _ROWS_AT_ONCE = 32_768
 _GRID_SECONDS = 60
 """Bars of a minute and longer start on whole minutes: sessions open there, at 09:32 in Karachi."""
@@ -109,7 +108,7 @@ def check_bars(frame: pd.DataFrame, interval: str) -> CheckedBars:
     require_columns(frame, needed, what=f"{layout.interval} bars", of_session=hint)
     time = instants(frame["timestamp"])
     session = labels(frame["session"]) if layout.has_session else None
-    values = tuple(np.ascontiguousarray(numbers(frame[name])) for name in VALUES)
+    values = tuple(np.ascontiguousarray(numbers_in(frame[name])) for name in VALUES)
     symbols = _ranked(symbol_runs(frame["symbol"]))
     broken = _broken_rows(layout, symbols, time, session, values)
     if "off_grid" in frame.columns:
@@ -290,24 +289,6 @@ def labels(column: pd.Series) -> NDArray[np.int64]:
     """Return session labels as days since 1970; NaT is the smallest integer, as in NumPy."""
     days: Any = pd.to_datetime(plain_times(column)).dt.tz_localize(None)
     return np.asarray(days.to_numpy()).astype("datetime64[D]").astype(np.int64)
-
-
-def numbers(column: pd.Series) -> NDArray[np.float64]:
-    """Return a column as float64, NaN where there is no number, such as a truth or a time."""
-    if column.dtype.kind in "bcmM" or isinstance(column.dtype, pd.PeriodDtype):
-        return np.full(len(column), np.nan)  # NumPy would count truths, and nanoseconds
-    if not pd.api.types.is_numeric_dtype(column.dtype):
-        column = column.mask(column.map(_is_no_number).astype("bool"))
-        try:
-            column = pd.to_numeric(column, errors="coerce")
-        except OverflowError:  # a whole number beyond all floats
-            column = pd.to_numeric(column.astype("str"), errors="coerce")
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _is_no_number(value: object) -> bool:
-    """Tell bytes, and texts so long that it takes seconds to see that no float holds them."""
-    return isinstance(value, bytes) or (isinstance(value, str) and len(value) > LONGEST_NUMBER)
 
 
 def _broken_rows(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidInputError, as_given
+from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.performance.observations import (
     DAYS_PER_YEAR,
     Annualisation,
@@ -141,12 +142,12 @@ class Returns:
         """
         if not isinstance(prices, pd.Series):
             raise InvalidInputError(f"prices is a {type(prices).__name__}; pass a labelled Series.")
-        numbers = pd.to_numeric(prices, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers = numbers_in(prices)
         bad = ~(np.isfinite(numbers) & (numbers > 0.0))
         if bad.any():
             at = prices.index[bad][0]
             raise InvalidInputError(
-                f"prices holds {prices[bad].iloc[0]!r} at {at}; every price must be above zero."
+                f"prices holds {as_given(prices[bad].iloc[0])} at {at}; every price must be above zero."
             )
         changes = pd.Series(numbers[1:] / numbers[:-1] - 1.0, prices.index[1:], name=prices.name)
         return cls(changes, calendar, interval, currency, basis)

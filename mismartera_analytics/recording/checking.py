@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidOrderError, NaiveDatetimeError
 from mismartera_analytics.frames.given import check_table, is_missing, text_cells
+from mismartera_analytics.frames.number_cells import numbers_in
 
 __all__ = [
     "DATE_ONLY",
@@ -96,32 +97,10 @@ def numbers(frame: pd.DataFrame, name: str, *, argument: str) -> NDArray[np.floa
     """
     if name not in frame.columns:
         return np.full(len(frame), np.nan)
-    values = _float64(frame[name])
+    values = numbers_in(frame[name])
     unreadable = np.isnan(values) & frame[name].notna().to_numpy()
     refuse(unreadable | np.isinf(values), frame.index, f"{argument}: {name} is not a finite number")
     return values
-
-
-def _float64(column: pd.Series) -> NDArray[np.float64]:
-    """Return a column's numbers, NaN where there is none: times and complex numbers are none."""
-    if column.dtype.kind in "cmM" or isinstance(column.dtype, pd.PeriodDtype):
-        return np.full(len(column), np.nan)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(object)
-    try:
-        numeric = pd.to_numeric(column, errors="coerce")
-    except (OverflowError, TypeError):  # a whole number beyond all floats, a list
-        numeric = pd.to_numeric(column.map(_number_or_none), errors="coerce")
-    if numeric.dtype.kind == "c":
-        return np.full(len(column), np.nan)
-    return numeric.to_numpy(np.float64, na_value=np.nan)
-
-
-def _number_or_none(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (OverflowError, TypeError, ValueError):
-        return None
 
 
 def texts(frame: pd.DataFrame, name: str, *, argument: str, length: int) -> pd.Series:
@@ -159,7 +138,7 @@ def checked_times(frame: pd.DataFrame, name: str, *, argument: str) -> pd.Series
         return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
     values = frame[name]
     if not isinstance(values.dtype, pd.DatetimeTZDtype):
-        values = values.astype(object).map(_read_text)
+        values = pd.Series([_read_text(one) for one in values], frame.index, dtype=object)
         kinds = values.map(lambda value: getattr(value, "tzinfo", value) is not None)
         is_time = values.map(lambda value: hasattr(value, "tzinfo") or is_missing(value))
         refuse(~is_time, frame.index, f"{argument}: {name} is not a datetime with a time zone")

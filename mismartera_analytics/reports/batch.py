@@ -154,6 +154,8 @@ def report(
     _check_benchmark(benchmark)
     if not is_one_of(unchanged, ("write", "skip")):
         raise InvalidInputError(f"unchanged={as_given(unchanged)} is neither 'write' nor 'skip'.")
+    if not isinstance(out, str | Path | None):
+        raise InvalidInputError(f"out={as_given(out)} must be a path: text or a pathlib.Path.")
     folder = config.settings().reports if out is None else Path(out).expanduser().absolute()
     require_writable(folder, argument="out")
     identity = auth.current_user()

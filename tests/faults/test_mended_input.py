@@ -194,3 +194,68 @@ def test_a_multiplier_beyond_all_numbers(ready_database):
     frame["multiplier"] = pd.Series([10**400, 1], dtype=object)
     with pytest.raises(InvalidInputError, match=r"multiplier=1000.* must be a positive number"):
         record_instruments(frame)
+
+
+def test_a_huge_decimal_beside_a_whole_number_takes_no_time(account):
+    bars = bars_frame()
+    cells = [0, decimal.Decimal("1e999999"), *([0.5] * (len(bars) - 2))]
+    bars["low"] = pd.Series(cells, bars.index, dtype=object)
+    orders = orders_frame().assign(
+        quantity=pd.Series([0, decimal.Decimal("1e999999")], dtype=object)
+    )
+    began = time.process_time()
+    with pytest.raises(InvalidBarsError):
+        ma.ingest_bars(bars, "1d", progress=False)
+    with pytest.raises(InvalidOrderError, match="quantity is not a finite number"):
+        ma.record_orders(orders, account=account)
+    assert time.process_time() - began < 2
+
+
+def test_half_a_character_is_no_time(account):
+    for frame, record, column in (
+        (flows_frame(), ma.record_flows, "occurred_at"), (orders_frame(), ma.record_orders, "placed_at"),
+    ):  # fmt: skip
+        frame[column] = pd.Series(["\udfff"] * len(frame), dtype=object)
+        with pytest.raises(InvalidOrderError, match=f"{column} is not a datetime"):
+            record(frame, account=account)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("order_id", "x"), ("order_id", 10**400), ("opening_order_id", 1.5), ("fill_id", [1]), ("quantity", "x"),
+     ("opened_on", "2012-13-45"), ("opened_on", 5), ("opened_on", "\ud800")],
+)  # fmt: skip
+def test_named_lots_whose_cells_are_none(account, column, cell):
+    orders = orders_frame().iloc[:1].assign(status="FILLED")
+    ma.record_orders(orders, fills_frame().iloc[:1], account=account)
+    row = {"order_id": 1, "quantity": 5.0, "opened_on": "2013-02-28"} | {column: cell}
+    lots = pd.DataFrame({name: pd.Series([value], dtype=object) for name, value in row.items()})
+    with pytest.raises(InvalidInputError, match=r"lots"):
+        ma.round_trips(method="specific", lots=lots)
+
+
+@pytest.mark.parametrize("value", [2**31, 10**30, -1, np.timedelta64(1, "D"), 1.5])
+def test_ages_that_no_price_can_have(account, value):
+    orders, fills = orders_frame().iloc[:1], fills_frame().iloc[:1]
+    ma.record_orders(orders, fills, account=account)
+    keys = {"session": "2013-02-28", "column": "total"}
+    for use in (
+        ma.pnl,
+        ma.returns,
+        ma.contributions,
+        lambda **age: ma.explain("pnl", account=account, **keys, **age),
+    ):
+        with pytest.raises(InvalidInputError, match="max_price_age"):
+            use(max_price_age=value)
+
+
+@pytest.mark.parametrize("label", ["9999-12-31", "0001-01-01"])
+def test_the_edges_of_the_calendar(account, label):
+    ma.record_orders(orders_frame(), account=account)
+    everything = len(ma.orders(account=account))
+    assert len(ma.orders(account=account, end=label)) == (everything if label[0] == "9" else 0)
+    assert len(ma.orders(account=account, start=label)) == (0 if label[0] == "9" else everything)
+    beyond = {"9": "9999-12-31T23:59:59-05:00", "0": "0001-01-01T00:00:00+05:00"}[label[0]]
+    for use in (ma.orders, ma.fills, ma.round_trips):
+        with pytest.raises(InvalidInputError, match="lies outside the years 1 to 9999 in UTC"):
+            use(start=beyond)

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError, InvalidOrderError
+from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.recording.brokers.cells import read_day, read_number, symbol_of
 from mismartera_analytics.recording.brokers.files import (
     Source,
@@ -73,7 +74,7 @@ def report_of_frame(frame: pd.DataFrame, cash: float | None) -> Report:
         raise InvalidInputError(f"reported lacks the columns {', '.join(missing)}.")
     table = pd.DataFrame({name: frame.get(name) for name in COLUMNS}, index=frame.index)
     for name in COLUMNS[1:]:
-        table[name] = pd.to_numeric(table[name], errors="coerce").astype("float64")
+        table[name] = numbers_in(table[name])
     bad = table["quantity"].isna() | table["quantity"].abs().eq(math.inf) | table["symbol"].isna()
     if bad.any():
         rows = ", ".join(str(row) for row in table.index[bad][:5])
