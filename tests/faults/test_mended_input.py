@@ -31,7 +31,7 @@ from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.instruments import record_instruments
 from mismartera_analytics.recording.accounts import create_account
 from mismartera_analytics.recording.session_configs import load_session_config
-from tests.faults.generated.kinds import (
+from tests.faults.generated.samples import (
     actions_frame,
     bars_frame,
     fills_frame,
