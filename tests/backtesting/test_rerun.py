@@ -22,7 +22,12 @@ from mismartera_analytics.backtesting.financing import BorrowRate, InterestRates
 from mismartera_analytics.backtesting.rebuilding import from_json, to_json
 from mismartera_analytics.backtesting.samples import MovingAverageCross
 from mismartera_analytics.backtesting.session_runs import strategy_class
-from mismartera_analytics.errors import InvalidInputError, NotReproducibleError, UnknownNameError
+from mismartera_analytics.errors import (
+    InvalidBarsError,
+    InvalidInputError,
+    NotReproducibleError,
+    UnknownNameError,
+)
 from mismartera_analytics.market_data import samples
 from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.models import BacktestRun
@@ -125,6 +130,20 @@ def test_frames_are_given_again(records, nyse):
         changed = bars.assign(close=bars["low"])
         ma.rerun("weights", weights=weights, bars=changed, calendar=nyse)
     assert same(ma.rerun("weights", weights=weights, bars=bars, calendar=nyse), first)
+
+
+def test_bars_given_again_need_the_column_that_the_range_asks_for(records, nyse):
+    bars = ma.bars("AAPL", "1d", "2004-01-02", "2004-12-31")
+    asked = {"start": "2004-02-02", "end": "2004-06-30"}
+    strategy = MovingAverageCross(fast=4, slow=20)
+    first = ma.backtest(strategy, "AAPL", bars=bars, calendar=nyse, **asked)
+    first.save("ranged", user="ada")
+    assert same(ma.rerun("ranged", bars=bars, calendar=nyse), first)
+    without = bars.drop(columns="session")
+    with pytest.raises(NotReproducibleError, match="no column 'session', which start and end ask"):
+        ma.rerun("ranged", bars=without, calendar=nyse)
+    with pytest.raises(InvalidBarsError, match="no column 'session', which start and end ask"):
+        ma.backtest(strategy, "AAPL", bars=without, calendar=nyse, **asked)
 
 
 def test_orders_and_signals_are_given_again(records):

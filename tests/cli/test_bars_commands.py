@@ -64,6 +64,19 @@ def test_bars_come_in_and_are_listed_shown_and_tidied(says, prices: Path, home: 
     assert "12.00" in shown
 
 
+@pytest.mark.parametrize("days", ["100001", "1e300", "inf", "nan", "-1"])
+def test_days_of_a_vacuum_are_bounded(prices: Path, capfd, days: str) -> None:
+    """More days than a date can be moved back by, and what is no number of days."""
+    ingest = ["bars", "ingest", str(prices), "1d", "--column", "close=Last"]
+    assert run(ingest) == 0
+    capfd.readouterr()
+    assert run(["bars", "vacuum", "--days", days]) == 2
+    told = capfd.readouterr().err
+    assert "'--days'" in told
+    assert "Traceback" not in told
+    assert run(["bars", "vacuum", "--days", "100000"]) == 0
+
+
 def test_every_form_holds_the_same_bars(says, prices: Path, capfdbinary) -> None:
     says("bars", "ingest", str(prices), "1d", "--column", "close=Last")
     expected = ma.bars("NEW", "1d")

@@ -257,6 +257,19 @@ def test_a_file_that_is_cut_off_is_refused(account, tmp_path):
     assert counts() == (0, 0, 0, 0)
 
 
+def test_a_row_cut_short_under_a_blank_header_is_refused(account, tmp_path):
+    """As many cells as named columns, and the last column without one: it is the blank that counts."""
+    file = tmp_path / "blank.csv"
+    header = "Date,Action,Symbol,,Description,Quantity,Price,Fees & Comm,Amount"
+    row = "07/01/2025,Buy,IBM,,SOME NAME INC,10,$5.00,,"
+    file.write_text(f"{header}\n{row}-$50.00\n{row.removesuffix(',')}\n")
+    with pytest.raises(InvalidOrderError, match=r"blank.csv line 3: the row has 8 of .*cut off"):
+        ma.import_orders(file, account=account)
+    assert counts() == (0, 0, 0, 0)
+    file.write_text(f"{header}\n{row}-$50.00\n")
+    assert ma.import_orders(file, account=account).orders == 1
+
+
 def test_a_file_of_another_account_is_refused(account, books, tmp_path):
     with pytest.raises(InvalidOrderError, match=r"ends in 789, but the account \d+ has the number"):
         other = create_account("ada", "schwab", account_number="4411-1234")
