@@ -65,9 +65,9 @@ def _note(connection: Connection) -> None:
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
     """What a fixture of the whole session opens is not the test's doing."""
     global _opened
-    before = _opened
-    if fixturedef.scope != "function":
-        _opened = None
+    if fixturedef.scope == "function":
+        return (yield)
+    before, _opened = _opened, None
     try:
         return (yield)
     finally:
