@@ -1,4 +1,4 @@
-"""Files written beside their place."""
+"""Files written beside their place and moved there: the old or the new one, whole, and settled."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from mismartera_analytics import files
 from mismartera_analytics.errors import StorageError
 from mismartera_analytics.files import settle, write_file
+from tests.disk import Disk, disk
+
+__all__ = ["disk"]
 
 fcntl = pytest.importorskip("fcntl", reason="it asks how a file was opened")
 
@@ -70,3 +74,54 @@ def test_a_file_that_cannot_be_settled_is_an_error(
     with pytest.raises(StorageError, match="cannot be written: Invalid argument"):
         write_file(tmp_path / "page.html", b"page")
     assert not list(tmp_path.iterdir())
+
+
+def test_files_are_on_the_disk_before_they_get_their_names(tmp_path: Path, disk: Disk) -> None:
+    places = [tmp_path / "a" / "one.html", tmp_path / "b" / "two.pdf"]
+    files.write_files(dict.fromkeys(places, b"new"))
+    for place in places:
+        disk.check(place)
+    first = next(n for n, (what, _, _) in enumerate(disk.events) if what == "named")
+    assert {path.parent for what, path, _ in disk.events[:first]} == {
+        one.parent for one in places
+    }, "all are on the disk before the first is moved"
+
+
+def test_what_is_there_is_the_old_until_all_that_is_new_is_whole(tmp_path: Path) -> None:
+    places = [tmp_path / "one.html", tmp_path / "two.html"]
+    for place in places:
+        place.write_bytes(b"old")
+    seen: list[list[bytes]] = []
+
+    def look() -> None:
+        seen.append([place.read_bytes() for place in places])
+        assert sum(files.is_leftover(path.name) for path in tmp_path.iterdir()) == 2
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        files.write_files(dict.fromkeys(places, b"new"), before=look)
+    assert seen == [[b"old", b"old"]]
+    assert [place.read_bytes() for place in places] == [b"old", b"old"]
+    assert sorted(tmp_path.iterdir()) == places
+    files.write_files(dict.fromkeys(places, b"new"))
+    assert [place.read_bytes() for place in places] == [b"new", b"new"]
+    assert sorted(tmp_path.iterdir()) == places
+
+
+def test_one_that_cannot_be_written_keeps_all_from_being_moved(tmp_path: Path) -> None:
+    good, bad = tmp_path / "one.html", tmp_path / "file" / "two.html"
+    good.write_bytes(b"old")
+    bad.parent.write_bytes(b"a file where a folder is asked for")
+    with pytest.raises(StorageError, match=r"^out='.*two\.html' cannot be written: "):
+        files.write_files({good: b"new", bad: b"new"}, argument="out")
+    assert good.read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "one.html"]
+
+
+def test_a_folder_beside_is_its_owners_and_goes(tmp_path: Path) -> None:
+    with pytest.raises(LookupError), files.folder_beside(tmp_path / "x") as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert files.is_leftover(folder.name)
+        (folder / "half").write_bytes(b"half")
+        raise LookupError
+    assert list(tmp_path.iterdir()) == []

@@ -342,3 +342,13 @@ def test_another_process_takes_no_log_away_from_an_open_connection(home: Path) -
         first.execute(text("INSERT INTO kept VALUES (1)"))
         first.commit()
         assert count_elsewhere() == "1", "what is committed is in the database"
+
+
+def test_acknowledged_rows_outlive_a_loss_of_power(home: Path) -> None:
+    """FULL is what SQLite does unless it is told otherwise: the log is settled at each COMMIT."""
+    ma.configure(database_url=f"sqlite:///{home}/x.db")
+    with db.session_scope() as writing, db.SessionLocal() as plain:
+        for db_session in (writing, plain):
+            driver = db_session.connection().connection.driver_connection
+            assert driver is not None
+            assert driver.execute("PRAGMA synchronous").fetchone() == (2,)
