@@ -5,19 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select, text
 
 import mismartera_analytics as ma
 from mismartera_analytics import config
+from mismartera_analytics.auth import set_password
+from mismartera_analytics.backtesting.trial_log import TrialRecord, log_trials
+from mismartera_analytics.calendars.files import import_holidays
 from mismartera_analytics.errors import (
     ConnectionLostError,
     DatabaseBusyError,
     OutcomeUnknownError,
 )
+from mismartera_analytics.market_data.actions import record_actions
+from mismartera_analytics.market_data.instruments import record_instruments
 from mismartera_analytics.models import (
     AccountInfo,
     CashFlow,
@@ -30,8 +36,12 @@ from mismartera_analytics.models import (
 )
 from mismartera_analytics.models import database as db
 from mismartera_analytics.recording.accounts import create_account
+from mismartera_analytics.recording.session_configs import save_session_config
+from tests.faults.generated.samples import actions_frame, instruments_frame
+from tests.faults.killed_work import saved, saving
 from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.scale import scaled
+from tests.recording.brokers.folder import SCHWAB
 
 AT = pd.Timestamp("2025-07-02 10:00", tz="America/New_York")
 COMMIT = b"COMMIT\0"
@@ -105,6 +115,75 @@ def test_recording_is_repeated_and_adds_nothing(network: Proxy, how: str, name: 
     ma.record_flows(deposit, account=1)
     assert broken
     assert count_of(CashFlow) == 1
+
+
+def _import_holidays(home: Path) -> object:
+    file = home / "days.csv"
+    file.write_text("date,holiday_name,is_closed,early_close_time\n2031-01-09,A,1,\n")
+    return import_holidays(file, "NYSE")
+
+
+def _log_trials(_: Path) -> object:
+    tried = TrialRecord({"n": 1}, {"digest": "d"}, {}, None, {"sharpe": 0.1})
+    return log_trials("a family", [tried], user="ada")
+
+
+REPEATED: dict[str, Callable[[Path], object]] = {
+    "import": lambda _: ma.import_orders(SCHWAB, account=1),
+    "refresh": lambda _: ma.refresh_positions(1),
+    "actions": lambda _: record_actions(actions_frame()),
+    "instruments": lambda _: record_instruments(instruments_frame()),
+    "holidays": _import_holidays,
+    "configuration": lambda _: save_session_config("x", {"mode": "backtest"}),
+    "trials": _log_trials,
+    "password": lambda _: set_password("ada", "another"),
+}
+"""Writers whose repetition adds nothing."""
+
+
+def contents() -> dict[str, int]:
+    """Return how many rows each table has."""
+    with db.engine.connect() as connection:
+        return {
+            name: int(connection.scalar(text(f'SELECT count(*) FROM "{name}"')) or 0)
+            for name in inspect(connection).get_table_names()
+        }
+
+
+@pytest.mark.postgres
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_every_writer_that_adds_nothing_twice_is_repeated(
+    network: Proxy, how: str, home: Path
+) -> None:
+    ma.record_orders(*orders_of(3), account=1)
+    for name, write in REPEATED.items():
+        before = contents()
+        broken = network.once(COMMIT, how)
+        write(home)
+        assert broken, name
+        after = contents()
+        if name != "password":
+            assert before != after, name
+        write(home)
+        assert contents() == after, f"{name} was written twice"
+    assert ma.authenticate_user("ada", "another") is not None
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_run_is_saved_whole_or_not_at_all_and_said_to_be_unknown(
+    network: Proxy, how: str, home: Path
+) -> None:
+    saving(1, home, lambda *_: None)
+    before = contents()
+    broken = network.once(COMMIT, how)
+    with pytest.raises(OutcomeUnknownError, match=r"not known.*find out, .*by its name"):
+        saving(2, home, lambda *_: None)
+    assert broken
+    assert contents()["backtest_runs"] == (1 if how == "before" else 2)
+    assert (contents() == before) == (how == "before")
+    assert set(saved().values()) == {(1, 4, 1, 4)}
 
 
 @pytest.mark.postgres
