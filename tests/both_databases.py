@@ -47,6 +47,11 @@ MAY_BE_SQLITE = {
     "tests/market_data/test_trees.py": "calendar only",
     "tests/market_data/test_writers.py": "calendar only",
     "tests/figures": "drawings of the demo's records",
+    # What is tested is no database: what is printed and hashed, and the name of a file.
+    "tests/faults/test_hostile_names.py::test_nothing_steers_a_terminal": "names are kept on both",
+    "tests/faults/test_hostile_names.py::test_holidays_come_back": "the file that is written",
+    "tests/faults/test_login_timing.py": "hashing; test_auth.py counts refusals on both",
+    "tests/test_secrets.py::test_what_is_recorded": "the path of a SQLite file is the secret",
     "tests/backtesting/test_counting.py::test_without_a_database_the_run_works": "none is there",
 }
 """Modules, folders or beginnings of test ids that may open a SQLite file alone, and why."""

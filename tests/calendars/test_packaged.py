@@ -104,7 +104,7 @@ def test_unknown_names_have_no_rules(own_db: Session) -> None:
     assert numbers(own_db) == [0, 0, 0]
 
 
-def test_before_the_tables_are_there() -> None:
+def test_before_the_tables_are_there(database_url: str) -> None:
     with pytest.raises(DatabaseNotReadyError, match="mismartera db init"):
         sync_calendars()
 
