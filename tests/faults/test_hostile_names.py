@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import re
 import unicodedata
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_no_symbol_leaves_the_store(home: Path):
         "timestamp": pd.to_datetime(["2024-01-03 15:00"], utc=True),
         "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "volume": 1.0,
     })  # fmt: skip
+    taken = set()
     for name in (*NAMES, "A" * 11, "A..B", "A/B", "A B", "Ａ", "A=B", "^X"):
         try:
             store.write(frame.assign(symbol=pd.Series([name], dtype=object)), "1m")
@@ -54,6 +56,8 @@ def test_no_symbol_leaves_the_store(home: Path):
             continue
         assert re.fullmatch(r"[A-Za-z0-9^][A-Za-z0-9._^=+-]{0,9}", name)
         assert store.read(name, "1m")["symbol"].tolist() == [name]
+        taken.add(name)
+    assert {"A=B", "^X"} <= taken
     assert all(path.is_relative_to(home / "inner" / "bars") for path in files(home))
 
 
@@ -103,12 +107,16 @@ def test_nothing_steers_a_terminal_or_a_spreadsheet(ready_database, capsys, form
         kept.append(name)
     assert command(["accounts", form]) == 0
     out = capsys.readouterr().out
+    shown = ma.accounts()["account_number"].tolist()
+    assert sorted(shown) == sorted(kept)
     if form == "--csv":
-        rows = list(csv.reader(io.StringIO(out)))
+        rows = list(csv.reader(io.StringIO(out, newline="")))
         at = rows[0].index("account_number")
-        assert [plain_text(row[at]) for row in rows[1:]] != []
+        assert [plain_text(row[at]) for row in rows[1:]] == shown
         assert not [row[at] for row in rows[1:] if is_formula(row[at])]
-    elif form != "--json":
+    elif form == "--json":
+        assert [row["account_number"] for row in json.loads(out)] == shown
+    if form != "--csv":
         assert not [
             sign for sign in out if unicodedata.category(sign) in ("Cc", "Cf") and sign != "\n"
         ]
