@@ -55,6 +55,8 @@ def test_generated_inputs_end_in_a_result_or_in_one_sentence(demo_home: Path, tm
         max(one["peak"] for one in told),
     )  # fmt: skip
     assert counts.total() >= (100_000 if IS_FULL else 300)
+    assert refused.total() < 0.9 * counts.total(), "what is refused at the door tries nothing else"
+    assert not [kind for kind, count in counts.items() if count >= 100 and refused[kind] == count]
     faults = {key: fault for one in told for key, fault in one["faults"].items()}
     assert not faults, "\n".join(
         f"{key} ({fault['kind']} {fault['number']}): {fault['said']}\n{fault['trace']}"
