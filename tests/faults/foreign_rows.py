@@ -176,6 +176,8 @@ ATTEMPTS: list[str | list[str]] = [
     "INSERT INTO orders (symbol, quantity) VALUES ('X', 1)",
     "INSERT INTO fills (order_id, filled_at, quantity, price) SELECT id, now(), 1, 1 FROM "
     "generate_series(1, 50) id",
+    "INSERT INTO fills (order_id, filled_at, quantity, price) VALUES (<bobs_order>, now(), 1, 1)",
+    "UPDATE fills SET order_id = <bobs_order>",
     "INSERT INTO cash_flows (account_id, flow_type, occurred_at, amount) VALUES (<bobs>, 'FEE', now(), 1)",
     "INSERT INTO positions (account_id, symbol, quantity, average_price) VALUES (<bobs>, 'X', 1, 1)",
     "INSERT INTO account_info (user_id, broker) VALUES (<bob>, 'x')",
