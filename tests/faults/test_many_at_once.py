@@ -27,6 +27,7 @@ def test_ten_writers_and_ten_readers(ready_database: str, home: Path) -> None:
     assert all(at_work.notes("reader").values())
     found = load.check_what_is_there(at_work)
     assert found["orders"] > 0
+    assert max(note["orders"] for note in read) > 0, "nobody read what was being written"
     logger.info(
         "%s, %d s: %.0f writes/s of 4 rows, longest %.2f s; %.0f checked reads/s, longest %.2f s; "
         "%d orders at the end",
