@@ -271,15 +271,18 @@ def test_positions_are_not_worked_out_from_orders_that_are_in_doubt(traded):
     assert examined().is_well
 
 
-def test_a_position_that_is_there_twice(traded):
+@pytest.mark.parametrize("quantity", [6.0, 3.0], ids=["a copy", "halves that add up"])
+def test_a_position_that_is_there_twice(traded, quantity):
     ma.refresh_positions([traded.ada])
+    change(Position, quantity=quantity)
     with db.session_scope() as db_session:
         row = db_session.query(Position).one()
         names = "user_id", "account_id", "symbol", "quantity", "average_price", "last_updated"
         copy = {name: getattr(row, name) for name in names}
     put(Position, **copy)
+    assert [one for one, _ in said(examined(), "positions")] == ["warning"]
     assert examined(fix=True).is_well
-    assert len(ma.positions(account=traded.ada)) == 1
+    assert ma.positions(account=traded.ada)["quantity"].tolist() == [6.0]
 
 
 def test_files_of_reports(traded, home):
