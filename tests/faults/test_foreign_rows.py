@@ -5,6 +5,7 @@ The statements, and what each list of them must not do, are in `foreign_rows`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,9 @@ def room(world: Books, as_role: Callable[[str | None], str], ready_database: str
             db_session.add(Fill(order_id=order, filled_at=now, quantity=1.0, price=price))
         db_session.add(Report(title="NOBODYS REPORT", path="/hush", created_at=now))
         db_session.add(ReportRows(digest="0" * 64, rows_json='{"hush": "BOBS"}'))
+        db_session.add(ReportRows(digest="a" * 64, rows_json='{"order": "ADAS"}'))
+        db_session.add(Report(title="ADAS REPORT", path="/hers", created_at=now, account_id=world.ada,
+                              cites_json=json.dumps({"rows": "a" * 64})))  # fmt: skip
     bobs_role = make_url(as_role("bob")).username
     url = as_role("ada")
     role = make_url(url).username
@@ -169,6 +173,8 @@ def test_ada_sees_her_own(room: Room) -> None:
         heard = sent(room.url, f"SELECT count(*) FROM {table}")
         assert heard.rows[0][0] > 0, (table, str(heard))
     assert "ADAS" in str(sent(room.url, "TABLE orders"))
+    parts = sent(room.url, "SELECT digest, rows_json FROM report_rows").rows
+    assert parts == [("a" * 64, '{"order": "ADAS"}')], "what her reports cite, and nothing else"
     assert "US_EQUITY" in str(sent(room.url, "SELECT exchange_group FROM market_hours"))
     bobs = make_url(room.url).set(username=room.bobs_role).render_as_string()
     assert "BOBS" in str(sent(bobs, "TABLE orders")), "the marks are there for whom they belong to"
