@@ -70,6 +70,8 @@ CASES: dict[tuple[Any, str], list[dict[str, Any]]] = {
 """Rows that break a rule, by what is said of them; the other values are those of `GOOD`."""
 
 
+OF_ANY_TABLE = ": a value of another kind than its column"
+"""Ends the rule that is made for every table alike: `test_doctor` breaks it in some of them."""
 NEVER_ON_POSTGRESQL = ("a symbol of over 10", "a time that cannot be read")
 """Words of rules that its columns keep by themselves."""
 
@@ -113,4 +115,6 @@ def check(table: Any, words: str, rows: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_every_rule_has_such_rows(dialect: str) -> None:
     for rule in rules_of(dialect):
+        if rule.what.endswith(OF_ANY_TABLE):
+            continue
         assert [case for case in CASES if case[0] is rule.table and case[1] in rule.what], rule.what
