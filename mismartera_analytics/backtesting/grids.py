@@ -21,6 +21,7 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
+from mismartera_analytics.frames.given import is_many
 
 __all__ = ["Combinations", "Condition", "Grid", "Listed", "combinations_of"]
 
@@ -209,7 +210,7 @@ def _column(name: Any, values: Any) -> Any:
     """Return a list of values, or what values are drawn from."""
     if callable(values) or callable(getattr(values, "rvs", None)):
         return values
-    is_several = isinstance(values, Iterable) and not isinstance(values, (str, bytes, Mapping))
+    is_several = is_many(values) and not isinstance(values, Mapping)
     column = _once([_plain(value) for value in values] if is_several else [_plain(values)])
     if not column:
         raise InvalidInputError(f"grid: {name!r} has no values; give at least one.")
@@ -227,7 +228,7 @@ def _once(values: list[Any]) -> list[Any]:
 def _key(value: Any, place: int) -> Any:
     """Return what tells a value from others; its place where that is not known."""
     if isinstance(value, dict):
-        own: Any = tuple((name, type(value[name]), value[name]) for name in sorted(value))
+        own: Any = tuple((name, type(value[name]), value[name]) for name in sorted(value, key=str))
     else:
         own = value
     try:
@@ -243,7 +244,7 @@ def _plain(value: Any) -> Any:
 
 
 def _listed(grid: Iterable[Mapping[str, Any]], where: Condition | None, most: int) -> Listed:
-    if isinstance(grid, (str, bytes)) or not isinstance(grid, Iterable):
+    if not is_many(grid):
         raise InvalidInputError(
             f"grid={as_given(grid)} must be a dict of parameters and their values, or a list of dicts."
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     as_given,
 )
+from mismartera_analytics.frames.given import listed
 
 if TYPE_CHECKING:
     from mismartera_analytics.market_data.store import BarStore
@@ -55,11 +55,7 @@ def asked_symbols(symbols: Any) -> list[str]:
     InvalidInputError
         If there is none, or something else than text.
     """
-    given = (
-        [symbols]
-        if isinstance(symbols, str) or not isinstance(symbols, Iterable)
-        else list(symbols)
-    )
+    given = listed(symbols, argument="symbols", what="a symbol or a list of symbols")
     if not all(isinstance(symbol, str) for symbol in given):
         raise InvalidInputError(
             f"symbols={as_given(symbols)} must be a symbol or a list of symbols."

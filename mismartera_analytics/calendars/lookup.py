@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 from sqlalchemy.orm import Session
@@ -15,6 +14,7 @@ from mismartera_analytics.calendars import freshness
 from mismartera_analytics.calendars.rules import CalendarRules, read_rules
 from mismartera_analytics.calendars.sessions import TradingCalendar
 from mismartera_analytics.errors import InvalidInputError, as_given
+from mismartera_analytics.frames.given import listed
 from mismartera_analytics.models.database import is_own_reader, read_session
 from mismartera_analytics.models.retrying import repeated
 
@@ -138,12 +138,7 @@ def trading_sessions(
     >>> week["is_early_close"].tolist()
     [False, True, False]
     """
-    given: Any = [exchange] if isinstance(exchange, str) else exchange
-    if not isinstance(given, Iterable):
-        raise InvalidInputError(
-            f"exchange={as_given(exchange)} must be text such as 'NYSE', or several."
-        )
-    wanted = list(given)
+    wanted = listed(exchange, argument="exchange", what="text such as 'NYSE', or several")
     if not wanted:
         raise InvalidInputError("exchange is empty; name at least one market, such as 'NYSE'.")
     calendars = [trading_calendar(name, asset_class, db_session=db_session) for name in wanted]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError, MismarteraError, as_given
 
-__all__ = ["check_table", "is_missing", "listed", "text_cells"]
+__all__ = ["check_table", "is_encodable", "is_many", "is_missing", "listed", "text_cells"]
 
 
 _PRINTED = (int, float, np.generic, dt.date, dt.timedelta)
@@ -65,6 +65,12 @@ def _signals(value: Any) -> bool:
     return isinstance(value, decimal.Decimal) and value.is_snan()
 
 
+def is_many(values: Any) -> bool:
+    """Tell whether a value is a collection that can be gone through; a text is one value."""
+    is_one = isinstance(values, str | bytes | bytearray) or getattr(values, "ndim", 1) == 0
+    return isinstance(values, Iterable) and not is_one
+
+
 def listed(values: Any, *, argument: str, what: str = "a list of names") -> list[Any]:
     """Return what a caller gave as a list: a text alone, or the members of a collection.
 
@@ -80,8 +86,7 @@ def listed(values: Any, *, argument: str, what: str = "a list of names") -> list
     """
     if isinstance(values, str):
         return [values]
-    is_scalar_array = isinstance(values, np.ndarray) and values.ndim == 0
-    if not isinstance(values, Iterable) or is_scalar_array or isinstance(values, bytes | bytearray):
+    if not is_many(values):
         raise InvalidInputError(f"{argument}={as_given(values)} must be {what}.")
     return list(values)
 
@@ -127,13 +132,14 @@ def text_cells(
         is_plain = "__str__" in vars(type(value)) or isinstance(value, _PRINTED)
         if not isinstance(value, str) and (isinstance(value, Iterable) or not is_plain):
             raise error(f"{argument} is a {type(value).__name__}, not text (row {row}).")
-        if "\0" in text or not _is_whole(text):
+        if "\0" in text or not is_encodable(text):
             raise error(f"{argument} holds NUL or half a character (row {row}).")
         made.append(text)
     return pd.Series(made, index=column.index, dtype="str", name=column.name)
 
 
-def _is_whole(text: str) -> bool:
+def is_encodable(text: str) -> bool:
+    """Tell whether a text is of whole characters, which files and databases take."""
     try:
         text.encode()
     except UnicodeEncodeError:

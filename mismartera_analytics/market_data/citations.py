@@ -26,7 +26,13 @@ _FIRST = f"_delta_log/{0:020}.json"
 
 
 @repeated
-def cited_versions(place: Place, interval: str, *, db_session: Session | None = None) -> set[int]:
+def cited_versions(
+    place: Place,
+    interval: str,
+    *,
+    needs_all: bool = False,
+    db_session: Session | None = None,
+) -> set[int]:
     """Return the versions of an interval's bars that the database refers to, whoever's the records.
 
     A citation is a JSON object with a number `version` and perhaps `store` and `interval`, anywhere in
@@ -42,6 +48,9 @@ def cited_versions(place: Place, interval: str, *, db_session: Session | None = 
         Of the store.
     interval
         Length of the bars.
+    needs_all
+        Refuse a run or report whose note cannot be read, as whoever deletes files must; otherwise it
+        cites nothing.
     db_session
         Where to look; by default in the configured database.
 
@@ -52,16 +61,22 @@ def cited_versions(place: Place, interval: str, *, db_session: Session | None = 
 
     Raises
     ------
+    StorageError
+        With `needs_all`: naming the run or report that cannot be read.
     DatabaseNotReadyError
         If the database has not been initialised, so that nobody knows what is cited.
     NotAllowedError
         If the database's role sees the citations of one user alone.
     """
-    return set(citing_records(place, interval, db_session=db_session))
+    return set(citing_records(place, interval, needs_all=needs_all, db_session=db_session))
 
 
 def citing_records(
-    place: Place, interval: str, *, db_session: Session | None = None
+    place: Place,
+    interval: str,
+    *,
+    needs_all: bool = False,
+    db_session: Session | None = None,
 ) -> dict[int, list[str]]:
     """Return who cites each of the versions of `cited_versions`: "run 3", "report 7".
 
@@ -86,7 +101,7 @@ def citing_records(
     found: dict[int, list[str]] = {}
     for name, cites, settings in notes:
         of_run = _interval_of(settings)
-        for citation in _citations(_parsed(cites)):
+        for citation in _citations(_parsed(cites, name, needed=needs_all)):
             named = citation.get("interval", of_run)
             if named in (None, interval) and not _is_elsewhere(
                 citation.get("store"), place, interval
@@ -95,15 +110,20 @@ def citing_records(
     return found
 
 
-def _parsed(text: str | None) -> Any:
+def _parsed(text: str | None, name: str, *, needed: bool) -> Any:
     try:
-        return None if text is None else stored_json(text, what="a citation")
-    except StorageError:
+        return None if text is None else stored_json(text, what=f"what {name} cites")
+    except StorageError as error:
+        if needed:
+            raise StorageError(
+                f"{error} Which bars it needs is not known, so nothing was deleted; mend it, or delete "
+                f"{name}."
+            ) from None
         return None
 
 
 def _interval_of(config: str | None) -> Any:
-    parsed = _parsed(config)
+    parsed = _parsed(config, "a run", needed=False)
     return parsed.get("interval") if isinstance(parsed, dict) else None
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mismartera_analytics import config, frames
+from mismartera_analytics.arguments import truth, whole
 from mismartera_analytics.errors import InvalidInputError, as_given
+from mismartera_analytics.frames.given import listed
 from mismartera_analytics.market_data import upsert
 from mismartera_analytics.market_data.bar_table import bar_table
 from mismartera_analytics.market_data.places import place_of
@@ -121,11 +123,12 @@ class StoreUpkeep:
         Raises
         ------
         InvalidInputError
-            If `interval` is no interval, or `keep` no time span.
+            If `interval` is no interval, `keep` no time span, or `cited` no numbers.
         DatabaseNotReadyError
             If `cited` is not given and the database, which knows it, has not been initialised.
         StorageError
-            If files cannot be listed or deleted, or other processes kept committing first.
+            If files cannot be listed or deleted, other processes kept committing first, or a run or
+            report cannot be read, so that nobody knows which versions it cites.
 
         Examples
         --------
@@ -143,8 +146,12 @@ class StoreUpkeep:
             )
         table = self._table(interval)
         if cited is None:
-            cited = cited_versions(place_of(self._uri), str(table.layout.interval))
-        return vacuum(table, keep=keep, cited=cited, dry_run=dry_run)
+            place, asked = place_of(self._uri), str(table.layout.interval)
+            cited = cited_versions(place, asked, needs_all=True)
+        named = {
+            whole(one, "cited") for one in listed(cited, argument="cited", what="version numbers")
+        }
+        return vacuum(table, keep=keep, cited=named, dry_run=truth(dry_run, "dry_run"))
 
     def _table(self, interval: str) -> BarTable:
         return bar_table(place_of(self._uri), interval)

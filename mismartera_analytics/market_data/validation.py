@@ -269,7 +269,7 @@ def instants(column: pd.Series) -> NDArray[np.int64]:
                 "column 'timestamp' holds times without a time zone; localise it, or give "
                 "ingest_bars(..., tz='America/New_York') the zone that they are in."
             )
-        column = pd.to_datetime(column, utc=True)
+        column = pd.to_datetime(column.astype(object), utc=True)
     utc: Any = column.array
     return np.asarray((utc if utc.unit == "us" else utc.as_unit("us")).asi8)
 

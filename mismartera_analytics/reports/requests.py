@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from mismartera_analytics.arguments import is_whole
 from mismartera_analytics.errors import (
     InvalidInputError,
     UnknownNameError,
     as_given,
     suggestion,
 )
+from mismartera_analytics.frames.given import listed
 from mismartera_analytics.reports.outcomes import Request
 
 __all__ = ["Names", "requests_of"]
@@ -57,11 +59,10 @@ def requests_of(
 def _listed(names: Names | None, *, argument: str) -> list[int | str] | None:
     if names is None:
         return None
-    several = isinstance(names, Iterable) and not isinstance(names, str)
-    listed: list[Any] = list(names) if several else [names]  # type: ignore[arg-type]
-    if not listed:
+    found: list[Any] = [names] if is_whole(names) else listed(names, argument=argument)
+    if not found:
         raise InvalidInputError(f"{argument} is empty; name at least one, or leave it out for all.")
-    return listed
+    return found
 
 
 def _accounts(names: list[int | str] | None, user: str | int | None) -> list[Request]:

@@ -11,6 +11,7 @@ from mismartera_analytics import config
 from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.files import write_files
+from mismartera_analytics.frames.given import is_encodable
 from mismartera_analytics.reports import comparison, single
 from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
 from mismartera_analytics.reports.content import TearSheetContent
@@ -80,6 +81,7 @@ def tear_sheet(
     """
     target = None if path is None else _target(path)
     _check_paper(paper)
+    _check_title(title)
     noted = noted_account(source, benchmark)
     outline = outline_of(
         source if noted is None else noted.content,
@@ -220,6 +222,11 @@ def _target(path: str | Path) -> Path:
             f"paper."
         )
     return target if target.is_absolute() else Path.cwd() / target
+
+
+def _check_title(title: str | None) -> None:
+    if title is not None and not is_encodable(str(title)):
+        raise InvalidInputError(f"title={as_given(title)} holds half of a character.")
 
 
 def _check_paper(paper: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 import mismartera_analytics as ma
 from mismartera_analytics.backtesting.costs import PerShare
 from mismartera_analytics.backtesting.financing import Maintenance
+from mismartera_analytics.backtesting.samples import MovingAverageCross
 from mismartera_analytics.calendars.files import export_holidays, import_holidays
 from mismartera_analytics.cli.application import run as command
 from mismartera_analytics.errors import (
@@ -259,3 +260,24 @@ def test_the_edges_of_the_calendar(account, label):
     for use in (ma.orders, ma.fills, ma.round_trips):
         with pytest.raises(InvalidInputError, match="lies outside the years 1 to 9999 in UTC"):
             use(start=beyond)
+
+
+def test_an_array_of_no_dimension_is_no_list(account, tmp_path: Path):
+    alone = np.array("x")
+    for use in (
+        lambda: ma.report(runs=alone, out=tmp_path), lambda: ma.report(out=orders_frame()),
+        lambda: ma.trading_sessions("2024-01-02", "2024-01-03", exchange=alone),
+        lambda: ma.backtest(MovingAverageCross, alone, "2012-01-03"),
+        lambda: ma.sweep(MovingAverageCross, {"fast": [2]}, alone, "2012-01-03"),
+        lambda: ma.sweep(MovingAverageCross, alone, "AAPL", "2012-01-03"),
+        lambda: ma.tear_sheet(pd.Series([0.01], pd.to_datetime(["2024-01-02"])), tmp_path / "x.html", title="\udfff"),
+    ):  # fmt: skip
+        with pytest.raises(MismarteraError):
+            use()
+    assert not [*tmp_path.glob("*.html"), *tmp_path.glob("*.part")]
+
+
+def test_truths_that_are_all_missing_are_no_times(ready_database):
+    bars = bars_frame().assign(timestamp=pd.array([None] * len(bars_frame()), dtype="boolean"))
+    with pytest.raises(InvalidInputError):
+        ma.resample_bars(bars, "1h", calendar="NYSE")

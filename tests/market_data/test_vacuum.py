@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -173,11 +174,34 @@ def test_what_the_records_cite_stays(store: BarStore, records: None, tmp_path: P
             run(7, store=None, interval=None),
             trial,
             report,
-            Report(title="q", path="q.html", created_at=clock.utc_now(), cites_json="no JSON"),
         ]
     )
     store.vacuum("1m", keep=NOW)
     check(store, contents, {1, 2, 5, 7, 8})  # a trial keeps nothing
+
+
+def test_what_a_record_cites_must_be_readable_before_anything_is_deleted(
+    store: BarStore, records: None
+) -> None:
+    contents = rewritten(store, 4)
+    record([Report(title="q", path="q.html", created_at=clock.utc_now(), cites_json="no JSON")])
+    before = files_of(store)
+    with pytest.raises(StorageError, match=r"report 1 .* nothing was deleted"):
+        store.vacuum("1m", keep=NOW)
+    assert files_of(store) == before
+    store.vacuum("1m", keep=NOW, cited=[1])
+    check(store, contents, {1, 3})
+
+
+@pytest.mark.parametrize(
+    "cited", [5, True, "12", b"12", [1.5], ["1"], [True], [-1], [None], {"a": 1}]
+)
+def test_citations_that_are_no_numbers_are_refused(store: BarStore, cited: Any) -> None:
+    rewritten(store, 3)
+    before = files_of(store)
+    with pytest.raises(InvalidInputError, match="cited="):
+        store.vacuum("1m", keep=NOW, cited=cited)
+    assert files_of(store) == before
 
 
 def test_without_a_database_nobody_knows_what_is_cited(store: BarStore) -> None:

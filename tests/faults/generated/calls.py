@@ -17,7 +17,7 @@ from tests.faults.generated.samples import QUERY, WORDS, actions_frame, bars_fra
 from tests.faults.generated.values import anything, scalar, spoiled, spoiled_text
 from tests.faults.nasty import NAMES
 
-__all__ = ["PLAUSIBLE", "facade", "sql"]
+__all__ = ["PLAUSIBLE", "facade", "one_wrong", "sql"]
 
 PLAUSIBLE: dict[str, tuple[Any, ...]] = {
     "symbols": ("AAPL", ["AAPL", "IBM"]), "symbol": ("AAPL",), "account": (1, "demo"), "accounts": (1,),
@@ -147,14 +147,59 @@ def alone(rng: random.Random, name: str) -> tuple[str, Callable[[], Any]]:
     return "settings", ma.settings
 
 
+OF_CALENDARS = (
+    "session", "sessions", "is_open", "phase", "next_session", "previous_session", "offset", "count", "minutes",
+    "session_of", "holidays", "is_session", "labels", "opens", "closes", "align",
+)  # fmt: skip
+OF_STORES = ("read", "coverage", "versions", "symbols", "version", "write", "dataset", "vacuum")
+
+
+def one_wrong(rng: random.Random, folder: Path) -> tuple[str, Callable[[], Any]]:
+    """A call whose arguments fit but for one, so that it comes to what only that one decides."""
+    owner = rng.choice(("", "", "", "calendar", "store"))
+    if owner == "calendar":
+        name, subject = rng.choice(OF_CALENDARS), ma.trading_calendar("NYSE")
+    elif owner == "store":
+        name, subject = rng.choice(OF_STORES), ma.BarStore()
+    else:
+        left_out = {*ALONE, "import_orders", "ingest_bars", "BarStore"}
+        name, subject = rng.choice([one for one in ma.__all__ if one not in left_out]), ma
+        if name in HEAVY and rng.random() < 0.8:
+            return one_wrong(rng, folder)
+    function = getattr(subject, name)
+    parameters = [
+        one for one in inspect.signature(function).parameters.values() if one.name != "db_session"
+    ]
+    wrong = rng.choice(parameters) if parameters else None
+    args: list[Any] = []
+    options: dict[str, Any] = {}
+    if name in ("returns", "contributions", "pnl"):
+        options["start"] = "2012-11-01"
+    for one in parameters:
+        is_needed = one.default is one.empty and one.kind is not one.VAR_KEYWORD
+        if one is not wrong and not is_needed and (one.name not in PLAUSIBLE or rng.random() < 0.8):
+            continue
+        value = anything(rng) if one is wrong else argument(rng, one.name, wrong=0.0)
+        if one.kind is one.VAR_KEYWORD:
+            options[str(rng.choice(NAMES))] = value
+        elif one.kind in (one.POSITIONAL_ONLY, one.VAR_POSITIONAL):
+            args.append(value)
+        else:
+            options[one.name] = value
+    kept_inside = {"report": ("out", folder / "reports"), "tear_sheet": ("path", folder / "x.html"),
+                   "vacuum": ("dry_run", True)}  # fmt: skip
+    if name in kept_inside:
+        option, place = kept_inside[name]
+        if name == "vacuum" or not isinstance(options.get(option), int | float | list | dict):
+            options[option] = place
+    return f"{owner}{name}", lambda: function(*args, **options)
+
+
 def store(rng: random.Random, options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
     """Return a call of a method of the bar store, or of a calendar."""
     of_calendar = rng.random() < 0.5
     subject: Any = ma.trading_calendar("NYSE") if of_calendar else ma.BarStore
-    listed = ("session", "sessions", "is_open", "phase", "next_session", "previous_session", "offset", "count",
-              "minutes", "session_of", "holidays", "is_session", "labels", "opens", "closes") if of_calendar else (
-              "read", "coverage", "versions", "symbols", "version", "write", "dataset", "vacuum")  # fmt: skip
-    name = rng.choice(listed)
+    name = rng.choice(OF_CALENDARS if of_calendar else OF_STORES)
     if not of_calendar and rng.random() < 0.2:
         uri = rng.choice((None, anything(rng)))
         if isinstance(uri, str) and "://" in uri:

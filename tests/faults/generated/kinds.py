@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.generated.calls import facade, sql
+from tests.faults.generated.calls import facade, one_wrong, sql
 from tests.faults.generated.commands import cli
 from tests.faults.generated.records import (
     Kind,
@@ -31,7 +31,8 @@ KINDS: dict[str, tuple[Kind, int]] = {
     "bars": (bars, 8_000),
     "holidays": (holidays, 6_000),
     "configs": (configs, 8_000),
-    "facade": (facade, 14_000),
+    "facade": (facade, 8_000),
+    "one wrong": (one_wrong, 6_000),
     "sql": (sql, 5_000),
     "cli": (cli, 3_000),
 }
