@@ -47,9 +47,8 @@ def changed(
         step = float(now) - float(recorded)
     by = "" if step is None else f" ({step:+,.10g})"
     was, is_now = _said(recorded), _said(now)
-    text = (
-        f"{name}: {column.replace('_', ' ')} was {was or 'missing'}, is {is_now or 'missing'}{by}"
-    )
+    of = name if column == "value" else f"{name}: {column.replace('_', ' ')}"
+    text = f"{of} was {was or 'missing'}, is {is_now or 'missing'}{by}"
     return Difference(what, name, column, was, is_now, step, text, day)
 
 
