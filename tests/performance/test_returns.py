@@ -64,8 +64,7 @@ def test_refuses_what_does_not_fit(changed, kind, words):
         ma.Returns(on_sessions("2024-01-02", "2024-12-31"), **NET | changed)
 
 
-def test_a_calendar_can_be_named(home):
-    ma.init_db()
+def test_a_calendar_can_be_named(ready_database):
     values = on_sessions("2024-01-02", "2024-12-31")
     assert ma.Returns(values, **NET | {"calendar": "XNYS"}).year == ma.Returns(values, **NET).year
     with pytest.raises(UnknownNameError, match="did you mean"):
