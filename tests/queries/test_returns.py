@@ -67,9 +67,7 @@ def test_nothing_recorded_and_bad_arguments(books):
         ma.returns(by="totals")
     with pytest.raises(InvalidInputError, match="did you mean 'split'"):
         ma.contributions(flow_timing="splits")
-    with pytest.raises(
-        InvalidInputError, match="max_price_age=-1 must be a whole number from 0"
-    ):
+    with pytest.raises(InvalidInputError, match="max_price_age=-1 must be a whole number from 0"):
         ma.returns(max_price_age=-1)
 
 
