@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -89,7 +89,8 @@ class Intake:
         self.total += len(bars)
         self._counts.update(checked.counts)
         if len(checked.bad):
-            bad = checked.bad.assign(timestamp=checked.bad["given"].astype("str"), source=source)
+            given = [_written(one) for one in checked.bad["given"]]
+            bad = checked.bad.assign(timestamp=given, source=source)
             self._bad.append(bad.assign(row=bad.index)[list(BAD_COLUMNS)])
         if not len(checked.good):
             return
@@ -159,3 +160,9 @@ def _rows_of(block: Block) -> pd.DataFrame:
 
 def _instant(microseconds: np.int64) -> dt.datetime:
     return _EPOCH + dt.timedelta(microseconds=int(microseconds))
+
+
+def _written(value: Any) -> str:
+    """Return a time as it was given, as text that a file takes."""
+    text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
+    return text.encode(errors="backslashreplace").decode()

@@ -19,6 +19,7 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
+from mismartera_analytics.frames.given import is_encodable
 from mismartera_analytics.market_data import cuts, validation
 from mismartera_analytics.market_data.alignment import Alignment, starts_of_bars
 from mismartera_analytics.market_data.layout import VALUES, Layout
@@ -161,6 +162,7 @@ def map_columns(
 
 def _joined(date: pd.Series, time: pd.Series) -> pd.Series:
     """Return dates and times of day as one text each: 20250702 and 093000 as 2025-07-02T09:30:00."""
+    date, time = (one.mask(one.map(_is_no_text).astype("bool")) for one in (date, time))
     day = date.astype("str").str.replace(r"^(\d{4})\.?(\d\d)\.?(\d\d)$", r"\1-\2-\3", regex=True)
     clock = time.astype("str").str.replace(r"^(\d)(?=(?:\d\d){1,2}$|:)", r"0\1", regex=True)
     clock = clock.str.replace(r"^(\d\d)(\d\d)(\d\d)?$", r"\1:\2:\3", regex=True).str.rstrip(":")
@@ -203,7 +205,7 @@ def to_bars(
         If times of bars shorter than a session have no zone and `tz` gives none, or only some have.
     """
     given = mapped["timestamp"]
-    times = parsed_times(given)
+    times = _within_years(parsed_times(given))
     if layout.has_session:
         times, session = _session_opens(times, layout, calendar, tz)
         mapped = mapped.assign(session=session)
@@ -227,7 +229,7 @@ def parsed_times(column: pd.Series) -> pd.Series:
             )
         return pd.to_datetime(column.astype("str"), format="%Y%m%d", errors="coerce")
     if column.dtype == object:
-        column = column.mask(column.map(lambda value: isinstance(value, bytes)).astype("bool"))
+        column = column.mask(column.map(_is_no_text).astype("bool"))
     text = column.astype("str")
     has_offset = text.str.contains(_OFFSET, na=False) & text.str.contains(":", na=False)
     without = text[~has_offset & column.notna()]
@@ -242,6 +244,18 @@ def parsed_times(column: pd.Series) -> pd.Series:
     if has_offset.any():
         return pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
     return pd.to_datetime(text, errors="coerce", format="ISO8601")
+
+
+def _is_no_text(value: Any) -> bool:
+    return isinstance(value, bytes) or (isinstance(value, str) and not is_encodable(value))
+
+
+def _within_years(times: pd.Series) -> pd.Series:
+    """Return times with NaT in place of those whose year Python cannot write in every zone."""
+    zone = getattr(times.dtype, "tz", None) and "UTC"
+    first, last = (pd.Timestamp(day, tz=zone) for day in ("0001-01-03", "9999-12-29"))
+    is_written = (times >= first) & (times <= last)
+    return times if is_written.all() else times.where(is_written)
 
 
 def _aware(times: pd.Series, tz: str | None) -> pd.Series:

@@ -28,6 +28,7 @@ __all__ = [
     "texts",
 ]
 
+_EARLIEST = pd.Timestamp("1900-01-01", tz="UTC")
 _AHEAD = pd.Timedelta(days=1)
 """How far a writer's clock may be ahead of ours."""
 MAX_SYMBOL = 10
@@ -149,6 +150,7 @@ def checked_times(frame: pd.DataFrame, name: str, *, argument: str) -> pd.Series
                 f"for instance with .dt.tz_localize('America/New_York')."
             )
     times = pd.to_datetime(values, utc=True).astype("datetime64[us, UTC]")
+    refuse(times < _EARLIEST, frame.index, f"{argument}: {name} lies before 1900")
     latest = pd.Timestamp(clock.utc_now()) + _AHEAD
     refuse(times > latest, frame.index, f"{argument}: {name} lies in the future")
     return times

@@ -249,7 +249,7 @@ def test_explain_counts_foreign_rows_which_is_why_the_docs_say_so(room: Room) ->
             plan = connection.execute(
                 f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT 1 FROM users WHERE {condition}"  # type: ignore[arg-type]
             ).fetchone()
-            counted.append("Rows Removed by Filter" in str(plan))
+            counted.append(re.findall(r"'Rows Removed by Filter': ([1-9]\d*)", str(plan)) != [])
             assert not MARKS.search(str(plan))
     assert counted == [True, False]
 

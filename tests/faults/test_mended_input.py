@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import decimal
 import gzip
 import json
@@ -281,3 +282,46 @@ def test_truths_that_are_all_missing_are_no_times(ready_database):
     bars = bars_frame().assign(timestamp=pd.array([None] * len(bars_frame()), dtype="boolean"))
     with pytest.raises(InvalidInputError):
         ma.resample_bars(bars, "1h", calendar="NYSE")
+
+
+@pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00+05:00", "0001-06-01T00:00:00Z", "1899-12-31T00:00:00Z"]
+)
+def test_times_before_any_record(account, when):
+    cells = pd.Series([when] * 2, dtype=object)
+    with pytest.raises(InvalidOrderError, match="placed_at lies before 1900"):
+        ma.record_orders(orders_frame().assign(placed_at=cells, filled_at=None), account=account)
+
+
+def test_bars_at_the_edges_of_the_calendar_and_at_bytes(ready_database):
+    bars = bars_frame()
+    beyond = dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-5)))
+    aware = pd.to_datetime(bars["timestamp"]).dt.tz_localize("UTC")
+    for cell, others in (
+        (beyond, aware), ("9999-12-31T23:59:59-05:00", aware), ("9999-12-31", bars["timestamp"]),
+        ("0001-01-01", bars["timestamp"]), (b"\xff\xfe", bars["timestamp"]), ("\udfff", bars["timestamp"]),
+    ):  # fmt: skip
+        given = bars.assign(timestamp=pd.Series([cell, *others[1:]], bars.index, dtype=object))
+        with pytest.raises(InvalidBarsError):
+            ma.ingest_bars(given, "1d", progress=False)
+        done = ma.ingest_bars(given, "1d", on_bad="quarantine", progress=False)
+        assert done.rows == len(bars) - 1
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [("01/04/2062,Buy,IBM,10,200", "lies in the future"), ("01/04/0001,Buy,IBM,10,200", "lies before 1900"),
+     ("01/04/2012,Buy,IBM,-10,200", "is negative in a purchase")],
+)  # fmt: skip
+def test_rows_that_no_broker_writes_are_told_by_their_line(account, tmp_path: Path, row, said):
+    path = tmp_path / "own.csv"
+    path.write_text(f"Day,What,Ticker,Shares,Paid\n{row}\n")
+    mapping = {
+        "filled_at": "Day",
+        "side": "What",
+        "symbol": "Ticker",
+        "quantity": "Shares",
+        "price": "Paid",
+    }
+    with pytest.raises(InvalidOrderError, match=rf"line 2.*{said}"):
+        ma.import_orders(path, account=account, broker="elsewhere", mapping=mapping)

@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
+from mismartera_analytics import clock
 from mismartera_analytics.errors import as_given
 from mismartera_analytics.recording.brokers.statement import Place, refuse_row
 
 __all__ = ["content_key", "positive", "read_day", "read_number", "symbol_of"]
 
 _EMPTY = ("", "--", "N/A", "n/a", "-")
+_EARLIEST, _AHEAD = dt.date(1900, 1, 1), dt.timedelta(days=366)  # an effective day may be to come
 _DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})\Z")
 _NUMBER = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?\Z|\d+(\.\d*)?\Z|\.\d+\Z")
 
@@ -91,18 +93,23 @@ def read_day(text: str, name: str, place: Place) -> dt.date:
     Raises
     ------
     InvalidOrderError
-        If it is something else, or no day of the calendar.
+        If it is something else, no day of the calendar, before 1900, or over a year ahead.
     """
     shown = text.strip()
     match = _DAY.match(shown)
     try:
         if match:
-            return dt.date(int(match[3]), int(match[1]), int(match[2]))
-        return dt.date.fromisoformat(shown)
+            day = dt.date(int(match[3]), int(match[1]), int(match[2]))
+        else:
+            day = dt.date.fromisoformat(shown)
     except ValueError:
         raise refuse_row(
             place, f"{name}={as_given(shown)} is not a day such as 07/02/2025"
         ) from None
+    if not _EARLIEST <= day <= clock.utc_now().date() + _AHEAD:
+        when = "before 1900" if day < _EARLIEST else "in the future"
+        raise refuse_row(place, f"{name}={as_given(shown)} lies {when}")
+    return day
 
 
 def symbol_of(text: str) -> str:

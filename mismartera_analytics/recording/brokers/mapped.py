@@ -145,6 +145,8 @@ def _order(
     side = ("BUY" if quantity > 0 else "SELL") if "side" not in mapping else (
         _side(row["side"], mapping["side"], place)
     )  # fmt: skip
+    if side == "BUY" and quantity < 0:
+        raise refuse_row(place, f"{mapping['quantity']}={quantity} is negative in a purchase")
     when = _when(row["filled_at"], mapping["filled_at"], place, tz)
     fee = read_number(row.get("commission"), mapping.get("commission", ""), place)
     return OrderRow(

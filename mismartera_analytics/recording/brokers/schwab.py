@@ -203,6 +203,8 @@ def _order(row: Row) -> OrderRow:
     if not quantity:
         raise refuse_row(row.place, f"{row.action} has no quantity")
     side = "BUY" if ACTIONS[row.action.casefold()] == "buy" else "SELL"
+    if side == "BUY" and row.quantity is not None and row.quantity < 0:
+        raise refuse_row(row.place, f"{row.action} has the negative quantity {row.quantity}")
     return OrderRow(
         place=row.place, key=row.key, symbol=row.symbol, side=side, quantity=float(quantity),
         status="FILLED", placed_at=row.effective, filled_at=row.effective,
