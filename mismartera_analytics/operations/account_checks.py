@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import math
 import warnings
@@ -20,7 +19,7 @@ from mismartera_analytics.market_data.layout import is_symbol
 from mismartera_analytics.models import AccountInfo, CashFlow, Order, Position
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.models.runs import BROKER
-from mismartera_analytics.operations.findings import Finding, named
+from mismartera_analytics.operations.findings import Finding, named, said_by
 from mismartera_analytics.operations.record_rules import is_in_doubt
 from mismartera_analytics.queries.profit import pnl
 from mismartera_analytics.recording import books, marks
@@ -101,6 +100,12 @@ def check_identities(db_session: Session, advance: Advance) -> Iterator[Finding]
                 f"account {number}: no ledger can be made: {str(error).rstrip('.')}",
                 "correct the records that it names",
             )
+        except Exception as error:  # noqa: BLE001 - the other accounts are looked at all the same
+            db_session.rollback()
+            yield Finding(
+                "identities", "error", f"account {number}: no ledger can be made: {said_by(error)}",
+                "correct its records that other findings name; if there are none, report it as a fault",
+            )  # fmt: skip
         advance()
 
 
@@ -135,19 +140,38 @@ def _unbalanced(profit: pd.DataFrame) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def check_positions(db_session: Session, advance: Advance) -> Iterator[Finding]:
+def check_positions(db_session: Session, advance: Advance, *, in_doubt: bool) -> Iterator[Finding]:
     """Yield accounts whose recorded positions are not what their orders and flows come to.
 
     An account is compared as of when it was last synced. Accounts without records, whose positions
     can only be a broker's report, are left out, and so are those that were never synced.
+
+    Parameters
+    ----------
+    db_session
+        Where to read.
+    advance
+        Called after each account.
+    in_doubt
+        Whether there are errors in what positions are worked out from: then the recorded ones may be
+        what is right, and none is mended.
     """
     columns = select(AccountInfo.id, AccountInfo.last_synced)
     synced = {row[0]: row[1] for row in db_session.execute(columns)}
     for number in _with_records(db_session):
         moment = synced.get(number)
         if moment is not None:
-            with contextlib.suppress(MismarteraError):  # the check of identities has said why
-                yield from _differing(db_session, number, moment)
+            try:
+                yield from _differing(db_session, number, moment, in_doubt=in_doubt)
+            except MismarteraError:  # the check of identities has said why
+                pass
+            except Exception as error:  # noqa: BLE001 - the other accounts are looked at all the same
+                db_session.rollback()
+                yield Finding(
+                    "positions", "error", f"account {number}: positions cannot be worked out: "
+                    f"{said_by(error)}", "correct its records that other findings name; if there are "
+                    "none, report it as a fault",
+                )  # fmt: skip
         advance()
 
 
@@ -159,7 +183,9 @@ def _with_records(db_session: Session) -> list[int]:
     return sorted(found)
 
 
-def _differing(db_session: Session, number: int, moment: dt.datetime) -> Iterator[Finding]:
+def _differing(
+    db_session: Session, number: int, moment: dt.datetime, *, in_doubt: bool
+) -> Iterator[Finding]:
     columns = {"symbol": Position.symbol, "quantity": Position.quantity,
                "last_updated": Position.last_updated}  # fmt: skip
     rows = read_frame(db_session, columns, select(Position.id).where(Position.account_id == number))
@@ -174,21 +200,28 @@ def _differing(db_session: Session, number: int, moment: dt.datetime) -> Iterato
     ]  # fmt: skip
     if not off and not doubled:
         return
-    is_ours = _is_ours(db_session, number, rows["last_updated"], moment)
-
-    def refresh() -> str:
-        done = _quietly(lambda: refresh_positions(number))
-        return f"account {number}: {len(done)} positions were worked out anew"
-
     what = f"account {number}: positions differ from what orders and flows come to in " + (
         named("symbol", off or doubled)
     )
+    if in_doubt:
+        yield Finding(
+            "positions", "warning", what, "correct first the errors that are "
+            "named above, of references, records, calendars and identities; then mismartera doctor "
+            "again", len(off or doubled),
+        )  # fmt: skip
+        return
+    is_ours = _is_ours(db_session, number, rows["last_updated"], moment)
     if is_ours and is_in_doubt(db_session, number):  # the positions may be what is right
         yield Finding(
             "positions", "warning", what, "correct its orders, fills and flows that are named above, "
             f"then ma.refresh_positions({number})", len(off or doubled),
         )  # fmt: skip
         return
+
+    def refresh() -> str:
+        done = _quietly(lambda: refresh_positions(number))
+        return f"account {number}: {len(done)} positions were worked out anew"
+
     yield Finding(
         "positions", "warning", what,
         f"ma.refresh_positions({number})" if is_ours else

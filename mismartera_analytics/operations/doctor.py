@@ -25,12 +25,13 @@ from mismartera_analytics.operations import (
     report_checks,
     store_checks,
 )
-from mismartera_analytics.operations.findings import SEVERITIES, Finding
+from mismartera_analytics.operations.findings import SEVERITIES, Finding, said_by
 from mismartera_analytics.recording.ownership import refuse_others_than_superusers
 
 __all__ = ["Diagnosis", "doctor"]
 
 Advance = Callable[[], None]
+BROKE_OFF = "correct the rows that other findings name; if there are none, report it as a fault"
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,6 @@ def doctor(*, fix: bool = False, progress: bool | None = None) -> Diagnosis:
         If somebody who is not a superuser is signed in.
     ConfigurationError
         If a setting cannot be read, so that nobody knows what to examine.
-    StorageError, DatabaseUnreachableError, DatabaseBusyError
-        If something breaks off while it is mended; what was mended before stays so.
 
     Examples
     --------
@@ -133,17 +132,34 @@ def doctor(*, fix: bool = False, progress: bool | None = None) -> Diagnosis:
     refuse_others_than_superusers("examine everybody's records")
     found = _examine(progress=progress)
     mended: list[str] = []
-    if is_to_mend:
-        mends = [one.mend for one in found.findings if one.mend is not None]
-        mended = [mend() for mend in mends]
-        if mended:
-            found = _examine(progress=progress)
+    mendable = [one for one in found.findings if one.mend is not None] if is_to_mend else []
+    if mendable:
+        mended, failed = _mend(mendable)
+        found = _examine(progress=progress)
+        found.findings += failed
     rows = [_row(one) for severity in SEVERITIES for one in found.findings
             if one.severity == severity]  # fmt: skip
     table = pd.DataFrame(rows, columns=frames.DIAGNOSIS.names)
     return Diagnosis(
         frames.DIAGNOSIS.conform(table), found.seconds, found.skipped, tuple(mended)
     )  # fmt: skip
+
+
+def _mend(findings: Iterable[Finding]) -> tuple[list[str], list[Finding]]:
+    """Mend each of some findings; return what was done, and a finding for each that could not be."""
+    done, failed = [], []
+    for one in findings:
+        assert one.mend is not None
+        try:
+            done.append(one.mend())
+        except Exception as error:  # noqa: BLE001 - the others are mended, and all findings shown
+            failed.append(
+                Finding(
+                    one.check, "error", f"mending broke off: {said_by(error)} ({one.what})",
+                    "what was mended before stays so; see what it says, then try again", one.count,
+                )
+            )  # fmt: skip
+    return done, failed
 
 
 def _row(finding: Finding) -> dict[str, Any]:
@@ -160,7 +176,7 @@ class _Examination:
         self.skipped: dict[str, str] = {}
 
     def run(self, name: str, findings: Callable[[], Iterable[Finding]]) -> bool:
-        """Run a check; one that the database or the store breaks off is itself a finding.
+        """Run a check; one that breaks off, on whatever it meets, is itself a finding.
 
         Returns
         -------
@@ -169,12 +185,24 @@ class _Examination:
         """
         began, before = time.perf_counter(), len(self.findings)
         try:
-            self.findings += findings()
-        except MismarteraError as error:
-            what = str(error).rstrip(".")
-            self.findings.append(Finding(name, "error", what, "see what it says, then try again"))
+            for one in findings():
+                self.findings.append(one)
+        except Exception as error:  # noqa: BLE001 - damaged records break what nobody thought of
+            self.note(name, error)
         self.seconds[name] = time.perf_counter() - began
         return all(one.severity != "error" for one in self.findings[before:])
+
+    def note(self, name: str, error: Exception) -> None:
+        """Note that a check broke off."""
+        if isinstance(error, MismarteraError):
+            what, advice = str(error).rstrip("."), "see what it says, then try again"
+        else:
+            what, advice = f"the check broke off: {said_by(error)}", BROKE_OFF
+        self.findings.append(Finding(name, "error", what, advice))
+
+    def has_error(self, names: Iterable[str]) -> bool:
+        """Tell whether one of some checks has found an error."""
+        return any(one.severity == "error" and one.check in names for one in self.findings)
 
     def skip(self, names: Iterable[str], why: str) -> None:
         """Leave checks out."""
@@ -188,11 +216,10 @@ _OF_RECORDS: dict[str, Callable[..., Iterator[Finding]]] = {
     "calendars": account_checks.check_calendars,
     "runs": place_checks.check_writers_of_runs,
 }
-_OF_ACCOUNTS: dict[str, Callable[..., Iterator[Finding]]] = {
-    "identities": account_checks.check_identities,
-    "positions": account_checks.check_positions,
-}
+_OF_ACCOUNTS = ("identities", "positions")
 _OF_FILES = ("reports", "leftovers", "store")
+_UNDER_POSITIONS = ("columns", "references", "records", "calendars", "identities")
+"""Checks of what positions are worked out from: an error of theirs, and none is worked out anew."""
 
 
 def _examine(*, progress: bool | None) -> _Examination:
@@ -215,7 +242,11 @@ def _examine(*, progress: bool | None) -> _Examination:
         if is_there:
             run("database", lambda: database_checks.check_database(engine))
         if is_current:
-            has_records = _examine_records(done, run, tick)
+            has_records = False
+            try:
+                has_records = _examine_records(done, run, tick)
+            except Exception as error:  # noqa: BLE001 - opening or closing what the checks read on
+                done.note("database", error)
         else:
             has_records = False
             why = "the database is not at the revision that this version works with"
@@ -231,21 +262,33 @@ def _examine_records(
     """Run the checks of records; return whether their rows can be read."""
     with ExitStack() as stack:
         db_session = stack.enter_context(database.read_session())
-        is_readable = run("columns", lambda: record_checks.check_unreadable(db_session))
+
+        def run_on(name: str, check: Callable[[], Iterable[Finding]]) -> bool:
+            def apart() -> Iterator[Finding]:
+                try:
+                    yield from check()
+                except (
+                    Exception
+                ):  # PostgreSQL answers nothing more in a transaction that has failed
+                    db_session.rollback()
+                    raise
+
+            return run(name, apart)
+
+        is_readable = run_on("columns", lambda: record_checks.check_unreadable(db_session))
         for name, check in _OF_RECORDS.items():
             if is_readable or name == "references":
-                run(name, functools.partial(check, db_session))
-            else:
-                done.skip([name], "rows cannot be read")
-        for name, check in _OF_ACCOUNTS.items():
-            if is_readable:
-                run(name, functools.partial(check, db_session, tick))
+                run_on(name, functools.partial(check, db_session))
             else:
                 done.skip([name], "rows cannot be read")
         if is_readable:
-            run("reports", lambda: report_checks.check_reports(db_session, tick))
+            run_on("identities", lambda: account_checks.check_identities(db_session, tick))
+            in_doubt = done.has_error(_UNDER_POSITIONS)
+            run_on("positions", lambda: account_checks.check_positions(
+                db_session, tick, in_doubt=in_doubt))  # fmt: skip
+            run_on("reports", lambda: report_checks.check_reports(db_session, tick))
         else:
-            done.skip(["reports"], "rows cannot be read")
+            done.skip([*_OF_ACCOUNTS, "reports"], "rows cannot be read")
         known = db_session if is_readable else None
-        run("leftovers", lambda: report_checks.check_leftovers(known))
+        run_on("leftovers", lambda: report_checks.check_leftovers(known))
     return is_readable

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["SEVERITIES", "Finding", "Severity", "named"]
+__all__ = ["SEVERITIES", "Finding", "Severity", "named", "said_by"]
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -68,3 +68,22 @@ def named(noun: str, names: Iterable[Any], count: int | None = None) -> str:
     more = total - min(len(several), SHOWN)
     plural = noun if total == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{plural} {shown}" + (f" and {more:,} more" if more else "")
+
+
+def said_by(error: Exception) -> str:
+    """Return an exception's type and the first line of its text.
+
+    Parameters
+    ----------
+    error
+        Of a driver that SQLAlchemy wraps, the driver's own: the wrapper's text has all parameters.
+
+    Examples
+    --------
+    >>> said_by(OverflowError("date value out of range"))
+    'OverflowError: date value out of range'
+    """
+    own = getattr(error, "orig", None)
+    told = own if isinstance(own, Exception) else error
+    lines = str(told).strip().splitlines()
+    return f"{type(told).__name__}: {lines[0].rstrip('.')}" if lines else type(told).__name__

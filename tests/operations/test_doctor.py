@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from sqlalchemy import insert, text, update
+from sqlalchemy.orm import Session
 
 import mismartera_analytics as ma
 from mismartera_analytics import config
@@ -520,3 +521,103 @@ def test_a_device_is_no_report(traded):
     put(Report, path="/dev/null", title="x", cites_json="{}",
         file_hash=hashlib.sha256(b"").hexdigest(), created_at=when("2024-01-03 10:00"))  # fmt: skip
     assert ("note", "report /dev/null: no file is there") in said(examined(), "reports")
+
+
+def held_by(account: int) -> list[float]:
+    return ma.positions(account=account)["quantity"].tolist()
+
+
+def is_about(found: Diagnosis, check: str, words: str) -> bool:
+    return any(words in what for _, what in said(found, check))
+
+
+def without_foreign_keys(statement: str) -> None:
+    """Run SQL past the references of the configured database."""
+    with db.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            driver = connection.connection.driver_connection
+            driver.execute(
+                "PRAGMA foreign_keys = OFF"
+            )  # which counts outside of a transaction only
+        else:
+            connection.exec_driver_sql("SET session_replication_role = replica")
+        connection.exec_driver_sql(statement)
+        connection.commit()
+    db.close_db()
+
+
+@pytest.mark.parametrize(
+    ("statement", "check", "words"),
+    [
+        ("UPDATE fills SET quantity = quantity * 2 WHERE id = 1", "records", "add up to more"),
+        ("UPDATE orders SET account_id = 77 WHERE id = 2", "references", "account_id leads to no row"),
+        ("UPDATE orders SET quantity = -4 WHERE account_id = 2 AND side = 'SELL'", "records",
+         "not positive"),
+        ("UPDATE fills SET filled_at = '2999-01-04 15:00:00+00' WHERE id = 1", "identities",
+         "no ledger can be made"),
+    ],
+    ids=["a record", "a reference", "a record of another account", "no ledger"],
+)  # fmt: skip
+def test_no_position_is_mended_from_records_that_were_called_wrong(traded, statement, check, words):
+    """The recorded positions are right: what is worked out from such records is not."""
+    for order in (1, 2, 3, 4):
+        put(Fill, order_id=order, filled_at=when("2024-01-03 10:01"), price=100.0,
+            quantity=10.0 if order % 2 else 4.0)  # fmt: skip
+    ma.refresh_positions()
+    ours = db.engine.dialect.name == "sqlite"
+    without_foreign_keys(statement.replace("+00'", ".000000'" if ours else "+00'"))
+    with db.session_scope() as db_session:
+        db_session.execute(update(Position).where(Position.account_id == traded.ada)
+                           .values(quantity=7.0))  # fmt: skip
+    for found in (examined(), examined(fix=True)):
+        assert is_about(found, check, words), found
+        told = found.frame[found.frame["check"] == "positions"]
+        assert not told["is_mendable"].any()
+        assert not told["advice"].str.contains("refresh_positions").any()
+        assert found.mended == ()
+    with db.SessionLocal() as db_session:
+        kept = dict(db_session.query(Position.account_id, Position.quantity).all())
+    assert kept == {traded.ada: 7.0, traded.bob: 6.0}
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_a_check_that_breaks_off_is_a_finding_and_the_others_go_on(traded):
+    """The first of all years is read, and nothing can be reckoned back from it."""
+    sent("INSERT INTO fills (order_id, filled_at, quantity, price) "
+         "VALUES (3, '0001-01-01 00:00:00.000000', 10, 100)")  # fmt: skip
+    an_order(traded, filled_quantity=11.0)
+    found = examined(fix=True)
+    assert is_about(
+        found, "identities", f"account {traded.bob}: no ledger can be made: OverflowError"
+    )
+    assert is_about(found, "records", "beyond their quantity")
+    assert {"positions", "reports", "store"} <= set(found.checks)
+    assert not is_about(found, "identities", f"account {traded.ada}")
+
+
+def test_a_check_that_fails_in_the_database_leaves_the_others_their_answers(traded, monkeypatch):
+    """PostgreSQL answers nothing more in a transaction that has failed."""
+    from mismartera_analytics.operations import doctor as examining
+
+    def fail(db_session: Session) -> None:
+        db_session.execute(text("SELECT no_such_function(1)"))
+
+    monkeypatch.setitem(examining._OF_RECORDS, "runs", fail)
+    found = examined()
+    assert is_about(found, "runs", "no_such_function") or is_about(
+        found, "runs", "no such function"
+    )
+    assert found.frame["check"].tolist() == ["runs"]
+
+
+def test_a_mend_that_fails_is_a_finding_and_the_others_are_made(traded, home, monkeypatch):
+    ma.refresh_positions([traded.ada])
+    change(Position, quantity=7.0)
+    left = home / ".page.html.0a1b2c3d.part"
+    left.write_text("half")
+    os.utime(left, (0, 0))
+    monkeypatch.setattr(report_checks, "_delete", lambda one: one.rmdir())  # which takes no file
+    found = examined(fix=True)
+    assert is_about(found, "leftovers", "mending broke off: NotADirectoryError")
+    assert found.mended == (f"account {traded.ada}: 1 positions were worked out anew",)
+    assert held_by(traded.ada) == [6.0]
