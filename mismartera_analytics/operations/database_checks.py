@@ -175,7 +175,8 @@ def _lost(db_session: Session, table: Any, reference: Any) -> Iterator[Finding]:
             "references", "error",
             f"{named('row', db_session.scalars(chosen), count)} of {table.name}: {column.name} "
             f"leads to no row of {parent.name}",
-            "set it to null, or to a row that there is", count,
+            "set it to null, or to a row that is there" if column.nullable else
+            "delete them, or set it to a row that is there", count,
         )  # fmt: skip
 
 

@@ -11,12 +11,14 @@ from html import escape
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from mismartera_analytics import frames
 from mismartera_analytics.arguments import truth
 from mismartera_analytics.errors import MismarteraError
 from mismartera_analytics.market_data.progress import progress_bar
-from mismartera_analytics.models import database
+from mismartera_analytics.models import connections, database
 from mismartera_analytics.operations import (
     account_checks,
     database_checks,
@@ -24,6 +26,7 @@ from mismartera_analytics.operations import (
     record_checks,
     report_checks,
     store_checks,
+    text_checks,
 )
 from mismartera_analytics.operations.findings import SEVERITIES, Finding, said_by
 from mismartera_analytics.recording.ownership import refuse_others_than_superusers
@@ -209,12 +212,18 @@ class _Examination:
         self.skipped |= dict.fromkeys(names, why)
 
 
+def _check_runs(db_session: Session) -> Iterator[Finding]:
+    yield from place_checks.check_writers_of_runs(db_session)
+    yield from text_checks.check_json(db_session)
+
+
 _OF_RECORDS: dict[str, Callable[..., Iterator[Finding]]] = {
     "references": database_checks.check_references,
     "records": record_checks.check_records,
     "values": record_checks.check_values,
     "calendars": account_checks.check_calendars,
-    "runs": place_checks.check_writers_of_runs,
+    "users": text_checks.check_users,
+    "runs": _check_runs,
 }
 _OF_ACCOUNTS = ("identities", "positions")
 _OF_FILES = ("reports", "leftovers", "store")
@@ -249,11 +258,19 @@ def _examine(*, progress: bool | None) -> _Examination:
                 done.note("database", error)
         else:
             has_records = False
-            why = "the database is not at the revision that this version works with"
+            why = _why_not(engine, is_there=is_there)
             done.skip([*_OF_RECORDS, *_OF_ACCOUNTS, "reports"], why)
             run("leftovers", lambda: report_checks.check_leftovers(None))
         run("store", lambda: store_checks.check_store(tick, has_records=has_records))
     return done
+
+
+def _why_not(engine: Engine, *, is_there: bool) -> str:
+    if connections.is_missing_file(engine):
+        return "there is no database"
+    if not is_there:
+        return "the database could not be opened"
+    return "the database is not at the revision that this version works with"
 
 
 def _examine_records(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from mismartera_analytics.clock import UTC
 from mismartera_analytics.models import (
     AccountInfo,
     CashFlow,
     CorporateAction,
     Fill,
+    Instrument,
     MarketData,
     Order,
     Position,
@@ -42,6 +45,10 @@ __all__ = ["UNREADABLE", "Rule", "broken", "is_in_doubt", "rules_of"]
 
 UNREADABLE = "columns"
 """Check of the rows that cannot be read at all."""
+_EARLIEST, _AFTER_LATEST = dt.datetime(1900, 1, 1, tzinfo=UTC), dt.datetime(2201, 1, 1, tzinfo=UTC)
+"""Times outside are mistaken: nobody's records, and beyond what calendars can be reckoned for."""
+_FIRST, _LAST = dt.datetime(1, 1, 2, tzinfo=UTC), dt.datetime(9999, 12, 30, tzinfo=UTC)
+"""Times that Python holds in every zone."""
 _LARGEST = 1.7976931348623157e308
 _LONGEST_SYMBOL = 10
 _OURS = "mismartera_analytics."
@@ -108,13 +115,15 @@ def is_in_doubt(db_session: Session, account: int) -> bool:
 
 def rules_of(dialect: str) -> list[Rule]:
     """Return the rules in a database's own words."""
-    return [*_unreadable(dialect), *_order_rules(), *_fill_rules(), *_flow_rules(), *_other_rules()]
+    return [*_unreadable(dialect), *_time_rules(), *_order_rules(), *_fill_rules(), *_flow_rules(),
+            *_other_rules()]  # fmt: skip
 
 
 def _unreadable(dialect: str) -> Iterator[Rule]:
     """Yield rules on numbers that are none and, where times are kept as text, times that are none."""
     nouns = {Order: "order", Fill: "fill", CashFlow: "cash flow", Position: "position",
-             AccountInfo: "account", CorporateAction: "corporate action"}  # fmt: skip
+             AccountInfo: "account", CorporateAction: "corporate action",
+             Instrument: "instrument"}  # fmt: skip
     for table, noun in nouns.items():
         columns = table.__table__.columns
         numbers = [one for one in columns if isinstance(one.type, Float)]
@@ -125,14 +134,14 @@ def _unreadable(dialect: str) -> Iterator[Rule]:
             check=UNREADABLE,
         )  # fmt: skip
         times = [one for one in columns if isinstance(one.type, UTCDateTime)]
-        if times and dialect == "sqlite":
+        if times:
+            written = "2025-07-02 13:30:00" + (
+                ".000000', in UTC" if dialect == "sqlite" else "+00'"
+            )
             yield Rule(
-                table, noun,
-                or_(*(and_(one.is_not(None), func.julianday(type_coerce(one, String)).is_(None))
-                      for one in times)),
+                table, noun, or_(*(_is_no_time(one, dialect) for one in times)),
                 "{rows}: a time that cannot be read",
-                f"write it as '2025-07-02 13:30:00.000000', in UTC; the columns are "
-                f"{', '.join(one.name for one in times)}",
+                f"write it as '{written}; the columns are {', '.join(one.name for one in times)}",
                 check=UNREADABLE,
             )  # fmt: skip
     if dialect == "sqlite":
@@ -189,6 +198,25 @@ def _is_no_number(column: Any, dialect: str) -> Any:
             func.typeof(column).not_in(["real", "integer", "null"]), func.abs(column) > _LARGEST
         )
     return column.in_([math.nan, math.inf, -math.inf])
+
+
+def _is_no_time(column: Any, dialect: str) -> Any:
+    if dialect == "sqlite":
+        kept = type_coerce(column, String)
+        return and_(column.is_not(None), or_(func.julianday(kept).is_(None), kept < "0001-"))
+    return or_(column < _FIRST, column > _LAST)  # infinity and years that only PostgreSQL knows
+
+
+def _time_rules() -> Iterator[Rule]:
+    nouns = {Order: "order", Fill: "fill", CashFlow: "cash flow", Position: "position",
+             AccountInfo: "account"}  # fmt: skip
+    for table, noun in nouns.items():
+        times = [one for one in table.__table__.columns if isinstance(one.type, UTCDateTime)]
+        yield Rule(
+            table, noun, or_(*(or_(one < _EARLIEST, one >= _AFTER_LATEST) for one in times)),
+            f"{{rows}}: a time outside of the years {_EARLIEST.year} to {_AFTER_LATEST.year - 1}",
+            f"correct it; the columns are {', '.join(one.name for one in times)}",
+        )  # fmt: skip
 
 
 def _order_rules() -> Iterator[Rule]:

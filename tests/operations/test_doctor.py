@@ -21,11 +21,15 @@ from mismartera_analytics.cli.application import run
 from mismartera_analytics.errors import NotAllowedError, StorageError
 from mismartera_analytics.models import (
     AccountInfo,
+    BacktestRun,
     CashFlow,
     Fill,
     Order,
     Position,
     Report,
+    SessionConfig,
+    Trial,
+    User,
     migrate,
 )
 from mismartera_analytics.models import database as db
@@ -555,8 +559,10 @@ def without_foreign_keys(statement: str) -> None:
          "not positive"),
         ("UPDATE fills SET filled_at = '2999-01-04 15:00:00+00' WHERE id = 1", "identities",
          "no ledger can be made"),
+        ("UPDATE fills SET filled_at = '2999-01-04 15:00:00+00' WHERE id = 1", "records",
+         "fill 1: a time outside of the years 1900 to 2200"),
     ],
-    ids=["a record", "a reference", "a record of another account", "no ledger"],
+    ids=["a record", "a reference", "a record of another account", "no ledger", "a late time"],
 )  # fmt: skip
 def test_no_position_is_mended_from_records_that_were_called_wrong(traded, statement, check, words):
     """The recorded positions are right: what is worked out from such records is not."""
@@ -621,3 +627,74 @@ def test_a_mend_that_fails_is_a_finding_and_the_others_are_made(traded, home, mo
     assert is_about(found, "leftovers", "mending broke off: NotADirectoryError")
     assert found.mended == (f"account {traded.ada}: 1 positions were worked out anew",)
     assert held_by(traded.ada) == [6.0]
+
+
+@pytest.mark.parametrize("ready_database", ["postgres"], indirect=True)
+def test_a_time_without_end_stops_what_rests_on_it_and_is_named(traded):
+    number = an_order(traded)
+    with db.session_scope() as db_session:
+        db_session.execute(text(f"UPDATE orders SET filled_at = 'infinity' WHERE id = {number}"))
+    found = examined(fix=True)
+    assert said(found, "columns") == [("error", f"order {number}: a time that cannot be read")]
+    assert len(found.errors) == 1
+    assert "positions" in found.skipped
+
+
+def test_a_hash_that_is_none_is_named_and_not_shown(traded):
+    change(User, hashed_password="plainly-my-secret")
+    found = examined()
+    (told,) = said(found, "users")
+    assert told[0] == "warning"
+    assert told[1].startswith("users 1, 2, 3: ")
+    assert "plainly" not in repr(found) + found._repr_html_()
+    assert len(found.frame) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "noun"),
+    [(BacktestRun, "metrics_json", "run"), (Trial, "parameters_json", "trial"),
+     (Report, "cites_json", "report"), (SessionConfig, "config_json", "session config")],
+)  # fmt: skip
+def test_json_that_cannot_be_read_is_named(traded, table, column, noun):
+    at = when("2024-02-01 10:00")
+    usual = {
+        BacktestRun: {"name": "x", "created_at": at, "config_json": "{}"},
+        Trial: {"family": "x", "recorded_at": at, "parameters_json": "{}"},
+        Report: {"title": "x", "path": "/nowhere.html", "created_at": at},
+        SessionConfig: {"name": "x", "config_json": "{}"},
+    }[table]
+    put(table, **(usual | {column: '{"a": NaN}'} | ({"name": "y"} if "name" in usual else {})))
+    assert not said(examined(), "runs")
+    number = put(table, **(usual | {column: '{"half": '}))
+    told = said(examined(), "runs")
+    assert told == [("error", f"{noun} {number}: {column} is no JSON that can be read")]
+
+
+def test_what_may_not_be_null_is_not_to_be_set_to_null(traded):
+    for table, column in (
+        ("fills", "order_id"),
+        ("cash_flows", "account_id"),
+        ("orders", "user_id"),
+    ):
+        if table == "fills":
+            put(Fill, order_id=1, filled_at=when("2024-01-02 10:00"), quantity=10.0, price=100.0)
+        without_foreign_keys(f"UPDATE {table} SET {column} = 99 WHERE id = 1")
+    found = examined()
+    rows = found.frame[found.frame["check"] == "references"]
+    told = dict(zip(rows["what"].str.split().str[3].str.rstrip(":"), rows["advice"], strict=True))
+    assert told == {
+        "fills": "delete them, or set it to a row that is there",
+        "cash_flows": "delete them, or set it to a row that is there",
+        "orders": "set it to null, or to a row that is there",
+    }
+
+
+def test_why_nothing_was_checked_is_true(home):
+    config.configure(database_url="postgresql+psycopg://u:hidden@127.0.0.1:1/x")
+    assert set(examined().skipped.values()) == {"the database could not be opened"}
+    config.configure(database_url=f"sqlite:///{home}/none.db")
+    assert set(examined().skipped.values()) == {"there is no database"}
+    broken = home / "broken.db"
+    broken.write_bytes(b"no database at all, whatever its name may say" * 200)
+    config.configure(database_url=f"sqlite:///{broken}")
+    assert set(examined().skipped.values()) == {"the database could not be opened"}
