@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -20,7 +20,7 @@ from mismartera_analytics.models.runs import BacktestRun, Report
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-__all__ = ["cited_versions", "citing_records", "store_cited"]
+__all__ = ["cited_versions", "cited_without_bars", "citing_records", "store_cited"]
 
 _FIRST = f"_delta_log/{0:020}.json"
 
@@ -88,6 +88,53 @@ def citing_records(
             f"the database shows user {role.username!r} their own runs and reports alone, so that it "
             f"is not known which versions others cite; a superuser may do this."
         )
+    found: dict[int, list[str]] = {}
+    for name, citation, of_run in _noted(needs_all=needs_all, db_session=db_session):
+        named = citation.get("interval", of_run)
+        if named in (None, interval) and not _is_elsewhere(citation.get("store"), place, interval):
+            found.setdefault(citation["version"], []).append(name)
+    return found
+
+
+def cited_without_bars(place: Place, intervals: Collection[str]) -> dict[str, list[str]]:
+    """Return who cites bars of a store that it does not have at all, by interval.
+
+    Parameters
+    ----------
+    place
+        Of the store.
+    intervals
+        Those of which it has bars.
+
+    Returns
+    -------
+    dict
+        Interval to "run 3", "report 7"; "" for citations without an interval, in an empty store.
+        Citations of another store that can be reached, or that is a bucket, are left out.
+
+    Raises
+    ------
+    DatabaseNotReadyError
+        If the database has not been initialised.
+    """
+    found: dict[str, list[str]] = {}
+    for name, citation, of_run in _noted(needs_all=False, db_session=None):
+        interval, store = citation.get("interval", of_run), citation.get("store")
+        is_lacking = interval not in intervals if interval is not None else not intervals
+        if not is_lacking or not isinstance(interval or "", str):
+            continue
+        is_bucket = isinstance(store, str) and "://" in store and store != place.uri
+        if not is_bucket and not _is_elsewhere(store, place, interval or "1d"):
+            who = found.setdefault(interval or "", [])
+            if name not in who:
+                who.append(name)
+    return found
+
+
+def _noted(
+    *, needs_all: bool, db_session: Session | None
+) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Yield each citation with who made it and, of a run, the interval that it was run on."""
     own = database.read_session() if db_session is None else contextlib.nullcontext(db_session)
     with own as reading:
         runs = select(BacktestRun.id, BacktestRun.data_version_json, BacktestRun.config_json)
@@ -98,16 +145,10 @@ def citing_records(
                 for row in reading.execute(select(Report.id, Report.cites_json))
             ),
         ]
-    found: dict[int, list[str]] = {}
     for name, cites, settings in notes:
         of_run = _interval_of(settings)
         for citation in _citations(_parsed(cites, name, needed=needs_all)):
-            named = citation.get("interval", of_run)
-            if named in (None, interval) and not _is_elsewhere(
-                citation.get("store"), place, interval
-            ):
-                found.setdefault(citation["version"], []).append(name)
-    return found
+            yield name, citation, of_run
 
 
 def _parsed(text: str | None, name: str, *, needed: bool) -> Any:

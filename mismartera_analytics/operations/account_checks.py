@@ -16,7 +16,14 @@ from mismartera_analytics import clock
 from mismartera_analytics.errors import MismarteraError
 from mismartera_analytics.ledger.lots import open_positions
 from mismartera_analytics.market_data.layout import is_symbol
-from mismartera_analytics.models import AccountInfo, CashFlow, Order, Position
+from mismartera_analytics.models import (
+    AccountInfo,
+    CashFlow,
+    MarketHours,
+    Order,
+    Position,
+    TradingHoliday,
+)
 from mismartera_analytics.models.reading import read_frame
 from mismartera_analytics.models.runs import BROKER
 from mismartera_analytics.operations.findings import Finding, named, said_by
@@ -38,7 +45,15 @@ Advance = Callable[[], None]
 
 
 def check_calendars(db_session: Session) -> Iterator[Finding]:
-    """Yield symbols whose calendar covers neither their orders nor today."""
+    """Yield lost holidays, and symbols whose calendar covers neither their orders nor today."""
+    hours, holidays = (db_session.scalar(select(func.count()).select_from(table))
+                       for table in (MarketHours, TradingHoliday))  # fmt: skip
+    if hours and not holidays:
+        yield Finding(
+            "calendars", "error", "there are market hours and not one holiday: every weekday counts as "
+            "a session, and no day closes early", "mismartera calendar sync; your own holidays come "
+            "from a backup",
+        )  # fmt: skip
     when = func.coalesce(Order.filled_at, Order.placed_at, type_=Order.placed_at.type)
     since = func.coalesce(Order.placed_at, Order.filled_at, type_=Order.placed_at.type)
     columns = {"symbol": Order.symbol, "first": func.min(since, type_=Order.placed_at.type),

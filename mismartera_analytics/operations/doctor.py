@@ -25,6 +25,8 @@ from mismartera_analytics.operations import (
     place_checks,
     record_checks,
     report_checks,
+    role_checks,
+    schema_checks,
     store_checks,
     text_checks,
 )
@@ -219,12 +221,15 @@ def _check_runs(db_session: Session) -> Iterator[Finding]:
 
 _OF_RECORDS: dict[str, Callable[..., Iterator[Finding]]] = {
     "references": database_checks.check_references,
+    "roles": role_checks.check_roles,
     "records": record_checks.check_records,
     "values": record_checks.check_values,
     "calendars": account_checks.check_calendars,
     "users": text_checks.check_users,
     "runs": _check_runs,
 }
+_OF_ANY_ROWS = ("references", "roles")
+"""Checks that go on where rows cannot be read."""
 _OF_ACCOUNTS = ("identities", "positions")
 _OF_FILES = ("reports", "leftovers", "store")
 _UNDER_POSITIONS = ("columns", "references", "records", "calendars", "identities")
@@ -233,7 +238,7 @@ _UNDER_POSITIONS = ("columns", "references", "records", "calendars", "identities
 
 def _examine(*, progress: bool | None) -> _Examination:
     done = _Examination()
-    count = 5 + len(_OF_RECORDS) + len(_OF_ACCOUNTS) + len(_OF_FILES)
+    count = 6 + len(_OF_RECORDS) + len(_OF_ACCOUNTS) + len(_OF_FILES)
     with progress_bar(total=count, what="doctor", unit="check", progress=progress) as bar:
 
         def run(name: str, check: Callable[[], Iterable[Finding]]) -> bool:
@@ -251,14 +256,15 @@ def _examine(*, progress: bool | None) -> _Examination:
         if is_there:
             run("database", lambda: database_checks.check_database(engine))
         if is_current:
-            has_records = False
+            run(schema_checks.LOST, lambda: schema_checks.check_tables(engine))
+        has_records = False
+        if is_current and not done.has_error([schema_checks.LOST]):
             try:
                 has_records = _examine_records(done, run, tick)
             except Exception as error:  # noqa: BLE001 - opening or closing what the checks read on
                 done.note("database", error)
         else:
-            has_records = False
-            why = _why_not(engine, is_there=is_there)
+            why = "tables are not whole" if is_current else _why_not(engine, is_there=is_there)
             done.skip([*_OF_RECORDS, *_OF_ACCOUNTS, "reports"], why)
             run("leftovers", lambda: report_checks.check_leftovers(None))
         run("store", lambda: store_checks.check_store(tick, has_records=has_records))
@@ -284,17 +290,15 @@ def _examine_records(
             def apart() -> Iterator[Finding]:
                 try:
                     yield from check()
-                except (
-                    Exception
-                ):  # PostgreSQL answers nothing more in a transaction that has failed
-                    db_session.rollback()
+                except Exception:
+                    db_session.rollback()  # PostgreSQL answers nothing more once a statement failed
                     raise
 
             return run(name, apart)
 
         is_readable = run_on("columns", lambda: record_checks.check_unreadable(db_session))
         for name, check in _OF_RECORDS.items():
-            if is_readable or name == "references":
+            if is_readable or name in _OF_ANY_ROWS:
                 run_on(name, functools.partial(check, db_session))
             else:
                 done.skip([name], "rows cannot be read")

@@ -8,7 +8,7 @@ from mismartera_analytics import config
 from mismartera_analytics.errors import StorageError
 from mismartera_analytics.market_data.bar_table import BarTable, bar_table
 from mismartera_analytics.market_data.checkup import check_table, clear_leftovers
-from mismartera_analytics.market_data.citations import citing_records
+from mismartera_analytics.market_data.citations import cited_without_bars, citing_records
 from mismartera_analytics.market_data.places import place_of
 from mismartera_analytics.market_data.scanning import stored_intervals
 from mismartera_analytics.market_data.store import BarStore
@@ -34,6 +34,13 @@ def check_store(advance: Callable[[], None], *, has_records: bool) -> Iterator[F
     except StorageError as error:
         yield Finding("store", "error", str(error).rstrip("."), "check MISMARTERA_BAR_STORE")
         return
+    lacking = cited_without_bars(place, intervals) if has_records else {}
+    for interval, who in lacking.items():
+        yield Finding(
+            "store", "error", f"{store.uri} has no {interval}{' ' if interval else ''}bars at all, and "
+            f"they are cited by {', '.join(who[:SHOWN])}{' and more' if len(who) > SHOWN else ''}",
+            "put the folder back from a backup, or set MISMARTERA_BAR_STORE to where it is", len(who),
+        )  # fmt: skip
     for interval in intervals:
         yield from _interval(bar_table(place, interval), interval, has_records=has_records)
         advance()
