@@ -95,7 +95,7 @@ def _grants(connection: Connection) -> Iterator[Finding]:
     for role, is_superuser in roles.all():
         lacking = [f"{verb} on {table}" for table in sorted(there)
                    for verb in _verbs(table, is_superuser=bool(is_superuser))
-                   if not _may(connection, role, verb, table)]  # fmt: skip
+                   if not _may(connection, str(role), verb, table)]  # fmt: skip
         lacking += [f"EXECUTE on {name}" for name in FUNCTIONS
                     if connection.scalar(_MAY_NOT_EXECUTE, {"role": role, "name": name})]  # fmt: skip
         if not connection.scalar(_MAY_USE, {"role": role}):
