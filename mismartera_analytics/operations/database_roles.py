@@ -93,7 +93,7 @@ def grant_role(role: str, *, user: UserLike) -> list[str]:
     mismartera_analytics.errors.ConfigurationError: a SQLite file has no roles: whoever can open it
     sees all of it; one role for each analyst needs PostgreSQL.
     """
-    engine = _postgresql()
+    engine = _postgresql("grant roles")
     with migrating(engine) as connection:
         _require_owner(connection)
         _check_role(connection, role)
@@ -124,7 +124,9 @@ def revoke_role(role: str) -> list[str]:
     UnknownNameError
         If the role stands for nobody and does not exist.
     NotAllowedError
-        If whoever asks does not own the tables.
+        If the role owns the database, its schema or a table, or is one that no policy binds and that
+        stands for nobody: what it may do was not given by `grant_role`. Or if whoever asks does not
+        own the tables.
 
     Examples
     --------
@@ -134,7 +136,7 @@ def revoke_role(role: str) -> list[str]:
     mismartera_analytics.errors.ConfigurationError: a SQLite file has no roles: whoever can open it
     sees all of it; one role for each analyst needs PostgreSQL.
     """
-    engine = _postgresql()
+    engine = _postgresql("revoke roles")
     with migrating(engine) as connection:
         _require_owner(connection)
         is_mapped = connection.scalar(select(User.id).where(User.database_role == role)) is not None
@@ -143,6 +145,8 @@ def revoke_role(role: str) -> list[str]:
             raise UnknownNameError(
                 f"role={as_given(role)} stands for nobody, and there is no such role."
             )
+        if is_there:
+            _check_revocable(connection, role, is_mapped=is_mapped)
         unmapped = update(User).where(User.database_role == role).values(database_role=None)
         connection.execute(unmapped)
         return _run(connection, _revocations(connection, role)) if is_there else []
@@ -184,8 +188,8 @@ def renew_grants() -> list[str]:
     return sorted(role for role, _ in rows)
 
 
-def _postgresql() -> Engine:
-    refuse_others_than_superusers("grant roles")
+def _postgresql(what: str) -> Engine:
+    refuse_others_than_superusers(what)
     engine = database.engine
     if engine.dialect.name != "postgresql":
         raise ConfigurationError(
@@ -251,6 +255,28 @@ def _check_role(connection: Connection, role: str) -> None:
         )
 
 
+def _check_revocable(connection: Connection, role: str, *, is_mapped: bool) -> None:
+    """Refuse a role whose rights are not of our giving: an owner would be locked out of its tables."""
+    if connection.scalar(_OWNS, {"role": role}):
+        raise NotAllowedError(
+            f"role={as_given(role)} owns the database, its schema or a table, which are not taken from "
+            f"it; nothing was revoked."
+        )
+    is_superuser, is_bypassing, *_ = _attributes(connection, role)
+    if not is_mapped and (is_superuser or is_bypassing):
+        raise NotAllowedError(
+            f"role={as_given(role)} has {'SUPERUSER' if is_superuser else 'BYPASSRLS'} and stands for "
+            f"nobody, so that 'grant-role' gave it nothing; what others gave it is taken with REVOKE."
+        )
+
+
+_OWNS = text(
+    "SELECT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = :role AND ("
+    "r.oid IN (SELECT relowner FROM pg_class WHERE relnamespace = to_regnamespace(current_schema())"
+    " AND relkind IN ('r', 'v', 'S')) "
+    "OR r.oid = (SELECT nspowner FROM pg_namespace WHERE nspname = current_schema()) "
+    "OR r.oid = (SELECT datdba FROM pg_database WHERE datname = current_database())))"
+)
 _OVER = text(
     "SELECT r.rolname FROM pg_roles r WHERE pg_has_role(:role, r.oid, 'MEMBER') "
     "AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication "

@@ -290,6 +290,63 @@ def test_revoking_on_the_command_line(
 
 
 @POSTGRES
+@pytest.mark.parametrize(
+    ("options", "word"), [("LOGIN BYPASSRLS", "BYPASSRLS"), ("LOGIN SUPERUSER", "SUPERUSER")]
+)
+def test_what_was_not_granted_by_us_is_not_revoked(
+    books: Books, make_role: Callable[..., str], ready_database: str, options: str, word: str
+) -> None:
+    role = make_role(options)
+    administer(ready_database, f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO {role}")
+    before = held(ready_database, role)
+    with pytest.raises(NotAllowedError, match=f"{role}' has {word} and stands for nobody"):
+        revoke_role(role)
+    assert held(ready_database, role) == before != []
+    administer(ready_database, f"UPDATE users SET database_role = '{role}' WHERE username = 'ada'")
+    revoke_role(role)  # it was granted, and got the attribute later
+    assert role_of("ada") is None
+    assert held(ready_database, role) == []
+
+
+@POSTGRES
+@pytest.mark.parametrize("owned", ["TABLE cash_flows", "SCHEMA public", "DATABASE"])
+def test_an_owner_is_not_locked_out(
+    books: Books, make_role: Callable[..., str], ready_database: str, owned: str
+) -> None:
+    role, name = make_role(), make_url(ready_database).database
+    (kept,) = owners(ready_database)
+    what = f"{owned} {name}" if owned == "DATABASE" else owned
+    administer(
+        ready_database,
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
+        f"UPDATE users SET database_role = '{role}' WHERE username = 'ada'",
+        f"ALTER {what} OWNER TO {role}",
+    )
+    before = held(ready_database, role)
+    try:
+        with pytest.raises(NotAllowedError, match=r"owns the database.*nothing was revoked"):
+            revoke_role(role)
+        assert held(ready_database, role) == before != []
+        assert role_of("ada") == role
+    finally:
+        owner = "pg_database_owner" if owned == "SCHEMA public" else kept
+        administer(ready_database, f"ALTER {what} OWNER TO {owner}")
+
+
+@POSTGRES
+def test_the_tables_owner_cannot_revoke_its_own_rights(books: Books, ready_database: str) -> None:
+    (owner,) = owners(ready_database)
+    with pytest.raises(NotAllowedError, match="owns the database"):
+        revoke_role(owner)
+
+
+@POSTGRES
+def test_who_may_not_revoke_is_told_so(books: Books, ready_database: str) -> None:
+    with ma.as_user("bob"), pytest.raises(NotAllowedError, match="'bob' may not revoke roles"):
+        revoke_role("anybody")
+
+
+@POSTGRES
 def test_odd_names_are_quoted(books: Books, ready_database: str) -> None:
     odd = 'Ada "the" analyst; --'
     quoted = '"' + odd.replace('"', '""') + '"'
