@@ -160,7 +160,8 @@ class StoreRestore:
             if isinstance(error, StorageError):
                 raise
             raise StorageError(
-                f"{place.uri}/{path} cannot be written: {place.said(error)}; nothing was restored."
+                f"{self.place.uri}/{interval}/{path} cannot be written: {place.said(error)}; nothing "
+                f"was restored."
             ) from None
         if not is_same:
             raise StorageError(

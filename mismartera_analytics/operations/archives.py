@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from mismartera_analytics.errors import MismarteraError, StorageError
+from mismartera_analytics.errors import StorageError
 from mismartera_analytics.json_texts import parse_json
 from mismartera_analytics.market_data.store_copies import is_below
 
@@ -209,15 +209,21 @@ class ArchiveReader:
         Raises
         ------
         StorageError
-            If there is no such member, or what was read to its end differs from the manifest.
+            If there is no such member, or what was read to its end differs from the manifest. What
+            the caller does with it fails under its own name: a full disk is no damage.
         """
         if name not in self.members:
             raise self.fault(f"it lacks {name!r}")
+        with self.telling_damage(name):
+            source = self._zip.open(name)
+        with source:
+            yield _Checked(source, name, self)  # type: ignore[misc]
+
+    @contextlib.contextmanager
+    def telling_damage(self, name: str) -> Iterator[None]:
+        """Say of what fails inside, which only reads the archive, that the member is damaged."""
         try:
-            with self._zip.open(name) as source:
-                yield _Checked(source, name, self)  # type: ignore[misc]
-        except MismarteraError:
-            raise
+            yield
         except _DAMAGE as error:
             raise self.fault(f"{name!r} is damaged ({error})") from None
 
@@ -260,7 +266,8 @@ class _Checked:
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes; at the end, compare."""
         known = self._archive.members[self._name]
-        part = self._source.read(size)
+        with self._archive.telling_damage(self._name):
+            part = self._source.read(size)
         self._digest.update(part)
         self._size += len(part)
         if self._size > known["size"]:

@@ -244,7 +244,8 @@ def _extract(archive: ArchiveReader, extracted: Path) -> None:
         raise
     except OSError as error:
         raise StorageError(
-            f"{extracted.parent} cannot be written: {error.strerror}; nothing was restored."
+            f"{extracted.parent.parent}, where {DATABASE!r} is unpacked, cannot be written: "
+            f"{error.strerror}; nothing was restored."
         ) from None
 
 

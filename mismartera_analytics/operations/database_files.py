@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import time
@@ -38,8 +39,10 @@ def take_file(source: Path, target: Path) -> None:
 
     Raises
     ------
+    OSError
+        If the target's disk is full; the caller knows what is being written.
     StorageError
-        If the disk is full or the source damaged.
+        If the source is damaged.
     DatabaseBusyError
         If another program holds the source for longer than the busy timeout.
     """
@@ -51,6 +54,8 @@ def take_file(source: Path, target: Path) -> None:
             _copy_pages(here, there, source)
             there.execute("PRAGMA journal_mode = DELETE")  # a single file
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:  # of the target: the
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None  # source is read
         raise StorageError(f"{source} cannot be copied: {error}.") from None
     settle(target)
 
