@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,9 @@ def _listen(engine: Engine, url: URL, *, has_secrets: bool) -> None:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        # First: SQLAlchemy's own questions to a new connection would end in a TypeError there.
+        refuse = partial(_refuse_encoding, repr(url))
+        event.listen(engine, "connect", refuse, insert=True)
         event.listen(engine, "connect", _note_own_limit)
         event.listen(engine, "begin", _bound_waiting)
     if has_secrets:
@@ -184,6 +188,16 @@ def _listen(engine: Engine, url: URL, *, has_secrets: bool) -> None:
     if not isinstance(engine.pool, StaticPool):
         event.listen(engine, "connect", _note_process)
         event.listen(engine, "checkout", _refuse_other_process)
+
+
+def _refuse_encoding(where: str, connection: Any, _record: object) -> None:
+    """Refuse a database without an encoding, whose texts drivers hand over as bytes."""
+    info = getattr(connection, "info", None)
+    if info is not None and info.parameter_status("server_encoding") == "SQL_ASCII":
+        raise ConfigurationError(
+            f"{where} has the encoding SQL_ASCII, which says of no text what it means; make the "
+            f"database with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
 
 
 def _connect_without_frames(

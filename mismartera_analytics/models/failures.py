@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import weakref
+from pathlib import Path
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext
@@ -21,7 +23,7 @@ from mismartera_analytics.errors import (
     StorageError,
 )
 
-__all__ = ["bulk_failure", "listen", "translate"]
+__all__ = ["GIVEN", "bulk_failure", "listen", "translate"]
 
 _MISSING_COLUMN = re.compile(
     r"no such column: ([\w.]+)"
@@ -79,6 +81,17 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
         "{where} holds text that is none ({said}); correct or delete the row.",
     ),
     (
+        re.compile(r"cannot convert infinity to|(?:timestamp|date) too (?:large|small)"),
+        StorageError,
+        "{where} holds a time outside the years 1 to 9999 ({said}); correct or delete the row, which "
+        "'mismartera db copy' and 'mismartera backup' name.",
+    ),
+    (
+        re.compile(r'violates check constraint "ck_\w+_finite"'),
+        InvalidInputError,
+        "{where} takes no NaN, no infinite number and no time outside the years 1 to 9999 ({said}).",
+    ),
+    (
         re.compile(r"violates row-level security policy|row-level security policy \(USING"),
         NotAllowedError,
         "the database's role may write rows of its own user only on {where} ({said}).",
@@ -105,6 +118,9 @@ _RESTARTING = re.compile(
     r"the database system is (?:starting up|shutting down|not yet accepting|not accepting|in recovery)"
     r"|too many clients already|remaining connection slots|terminating connection due to"
 )
+_SETTING = "MISMARTERA_DATABASE_URL"
+GIVEN = "mismartera_given"
+"""Option of an engine whose address was an argument, so that no setting is to be checked."""
 _COMMITTING = "mismartera_committing"
 _reached: weakref.WeakSet[Dialect] = weakref.WeakSet()
 """Dialects of engines that have been connected: where such a server is silent, it restarts."""
@@ -173,7 +189,7 @@ def translate(context: ExceptionContext) -> None:
     if found is not None:
         raise found from failure
     if _could_not_connect(context, message):
-        raise _unreached(message, where, said, context.dialect) from failure
+        raise _unreached(context, message, where, said) from failure
 
 
 def bulk_failure(failure: Exception, engine: Engine) -> MismarteraError | None:
@@ -229,8 +245,11 @@ def _meaning(message: str, where: str, said: str) -> MismarteraError | None:
     return None
 
 
-def _unreached(message: str, where: str, said: str, dialect: Dialect) -> DatabaseUnreachableError:
+def _unreached(
+    context: ExceptionContext, message: str, where: str, said: str
+) -> DatabaseUnreachableError:
     """Tell a server that restarts, which is worth waiting for, from an address that is wrong."""
+    dialect, engine = context.dialect, context.engine
     refuses = "FATAL" in message  # it answers, but not to us
     is_server = (
         dialect.name != "sqlite"
@@ -239,10 +258,23 @@ def _unreached(message: str, where: str, said: str, dialect: Dialect) -> Databas
         return ConnectionLostError(
             f"{where} does not answer for now ({said}); its server restarts or is full. Try again."
         )
+    folder = None if is_server or engine is None else _folder_of(engine)
+    if folder is not None and folder.is_dir() and not os.access(folder, os.W_OK):
+        return DatabaseUnreachableError(
+            f"cannot open {where} ({said}); its folder {folder} cannot be written, which SQLite needs "
+            f"for its log: give it write permission, or copy the file elsewhere."
+        )
+    is_given = engine is not None and engine.get_execution_options().get(GIVEN)
     return DatabaseUnreachableError(
-        f"cannot open {where} ({said}); check MISMARTERA_DATABASE_URL and that the server or "
-        f"folder is there."
+        f"cannot open {where} ({said}); check {'the address' if is_given else _SETTING} and that the "
+        f"server or folder is there."
     )
+
+
+def _folder_of(engine: Engine) -> Path | None:
+    """Return the folder of a SQLite file; None for a database in memory."""
+    name = engine.url.database
+    return None if name in (None, "", ":memory:") else Path(str(name)).absolute().parent
 
 
 def _hide_hashes(failure: BaseException) -> None:

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
     Date,
     Float,
     Integer,
     Select,
     String,
     Time,
+    case,
     cast,
     func,
+    literal_column,
+    or_,
     type_coerce,
 )
 from sqlalchemy.orm import Session
@@ -34,6 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["read_frame", "read_table"]
 
 CHUNK = 5_000  # rows fetched at a time
+_UNREADABLE = -(2**63)
+"""Stands for PostgreSQL's times outside the years 1 to 9999, infinite ones among them."""
+_FIRST: ColumnElement[Any] = literal_column("TIMESTAMPTZ '0001-01-01 00:00+00'")
+_END: ColumnElement[Any] = literal_column("TIMESTAMPTZ '10000-01-01 00:00+00'")
 
 
 def read_frame(
@@ -77,8 +85,8 @@ def read_frame(
         tables = read_in_bulk(db_session, statement.with_only_columns(*plain), key)
     if tables is not None:
         parts = [
-            [part for table in tables for part in _retyped(table.column(at), kind)]
-            for at, kind in enumerate(kinds)
+            [part for table in tables for part in _retyped(table.column(at), column)]
+            for at, column in enumerate(columns.values())
         ]
     else:
         parts = _read(db_session, columns, statement, _typed)
@@ -124,7 +132,7 @@ def _read(
     db_session: Session,
     columns: Mapping[str, Any],
     statement: Select[Any],
-    convert: Callable[[tuple[Any, ...], Any, str], Any],
+    convert: Callable[[tuple[Any, ...], Any, str], Any],  # values, column, dialect
 ) -> list[list[Any]]:
     """Return the parts of each column, converted chunk by chunk."""
     dialect = db_session.get_bind().dialect.name
@@ -141,7 +149,7 @@ def _read(
             parts, zip(*rows, strict=True), columns.items(), strict=True
         ):
             try:
-                part.append(convert(values, column.type, dialect))
+                part.append(convert(values, column, dialect))
             except (TypeError, ValueError):  # of numpy and pyarrow, for what SQLite keeps anywhere
                 raise StorageError(_misplaced(name, values, column.type)) from None
     return parts
@@ -176,20 +184,23 @@ def _plain(column: Any, dialect: str) -> Any:
     if isinstance(column.type, UTCDateTime):
         if dialect == "sqlite":
             return type_coerce(column, String)
-        return cast(func.extract("epoch", column) * 1_000_000, BigInteger)
+        is_unreadable = or_(column < _FIRST, column >= _END)
+        read = cast(func.extract("epoch", column) * 1_000_000, BigInteger)
+        return case((is_unreadable, literal_column(f"CAST({_UNREADABLE} AS BIGINT)")), else_=read)
     if isinstance(column.type, Date | Time) and dialect == "sqlite":
         return type_coerce(column, String)
     return column
 
 
-def _typed(values: tuple[Any, ...], kind: Any, dialect: str) -> Any:
+def _typed(values: tuple[Any, ...], column: Any, dialect: str) -> Any:
     import numpy as np
     import pyarrow as pa
 
+    kind = column.type
     if isinstance(kind, UTCDateTime):
         if dialect == "sqlite":
             return _instants(values)
-        return pa.array(values, pa.int64()).cast(pa.timestamp("us", "UTC"))
+        return _moments(pa.array(values, pa.int64()), column)
     if isinstance(kind, Date):
         dates = pa.array(values).cast(pa.date32()) if any(values) else pa.nulls(len(values))
         return dates.cast(pa.timestamp("us"))
@@ -200,22 +211,38 @@ def _typed(values: tuple[Any, ...], kind: Any, dialect: str) -> Any:
     return pa.array(values, pa.string())
 
 
-def _retyped(column: pa.ChunkedArray, kind: Any) -> list[Any]:
+def _moments(epochs: Any, column: Any) -> Any:
+    """Return microseconds since 1970 as instants."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pc.any(pc.equal(epochs, _UNREADABLE)).as_py():
+        table, name = getattr(column, "table", None), getattr(column, "name", None)
+        where = ".".join(filter(None, (getattr(table, "name", None), name or "a column")))
+        raise StorageError(
+            f"the database holds a time outside the years 1 to 9999 as {where}; correct or delete the "
+            f"row, which 'mismartera backup' and 'mismartera db copy' name."
+        )
+    return epochs.cast(pa.timestamp("us", "UTC"))
+
+
+def _retyped(read: pa.ChunkedArray, column: Any) -> list[Any]:
     """Return what `bulk_reading` gave in the types that `_typed` gives."""
     import numpy as np
     import pyarrow as pa
 
+    kind = column.type
     if isinstance(kind, Float):
-        return [np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)]
-    if isinstance(kind, UTCDateTime) and pa.types.is_string(column.type):
-        return [_instants(chunk) for chunk in column.chunks]
+        return [np.asarray(read.cast(pa.float64()).to_numpy(), np.float64)]
+    if isinstance(kind, UTCDateTime) and pa.types.is_string(read.type):
+        return [_instants(chunk) for chunk in read.chunks]
     if isinstance(kind, UTCDateTime):
-        typed = column.cast(pa.int64()).cast(pa.timestamp("us", "UTC"))
+        typed = _moments(read.cast(pa.int64()), column)
     elif isinstance(kind, Date):
-        dates = column if pa.types.is_date(column.type) else column.cast(pa.string())
+        dates = read if pa.types.is_date(read.type) else read.cast(pa.string())
         typed = dates.cast(pa.date32()).cast(pa.timestamp("us"))
     else:
-        typed = column.cast(pa.int64() if isinstance(kind, Integer) else pa.string())
+        typed = read.cast(pa.int64() if isinstance(kind, Integer) else pa.string())
     return list(typed.chunks)
 
 
@@ -233,14 +260,15 @@ def _arrow_type(kind: Any) -> Any:
     return next((arrow for one, arrow in types if isinstance(kind, one)), pa.string())
 
 
-def _arrow(values: tuple[Any, ...], kind: Any, dialect: str) -> Any:
+def _arrow(values: tuple[Any, ...], column: Any, dialect: str) -> Any:
     """Return values as an Arrow array in which missing ones are null, never NaN."""
     import pyarrow as pa
 
+    kind = column.type
     arrow = _arrow_type(kind)
     given: Any = values
     if isinstance(kind, UTCDateTime | Date):
-        return _typed(values, kind, dialect).cast(arrow)
+        return _typed(values, column, dialect).cast(arrow)
     if isinstance(kind, Boolean):
         given = [None if value is None else bool(value) for value in values]
     elif isinstance(kind, Time):

@@ -26,6 +26,7 @@ from sqlalchemy.engine import Connection
 
 from mismartera_analytics.errors import RowsNotTakenError
 from mismartera_analytics.operations.column_forms import Converted, Kind
+from mismartera_analytics.operations.database_roles import WRITES
 from mismartera_analytics.operations.table_rows import Piece, TableRows
 
 __all__ = ["Misfits", "check_piece", "check_references_and_keys", "check_times"]
@@ -102,7 +103,9 @@ def check_piece(table: TableRows, piece: Piece, target: str, misfits: Misfits) -
     for column in table.columns:
         found = piece.columns[column.name]
         kind = table.kinds[column.name]
-        for at, reason in _unfit(column, kind, found, target):
+        is_checked = target == "postgresql" and kind == "float" and table.name in WRITES
+        unfit = [*_unfit(column, kind, found, target), *(_infinite(found) if is_checked else ())]
+        for at, reason in unfit:
             misfits.add(
                 f"{table.name}.{column.name}", reason, _ids(table, piece, at), count=len(at)
             )
@@ -126,6 +129,15 @@ def _unfit(
         unknown = np.flatnonzero(np.isnan(numbers) & known).tolist()
         if unknown:
             yield unknown, "is NaN, which SQLite turns into a missing value"
+
+
+def _infinite(found: Converted) -> Iterator[tuple[Sequence[int], str]]:
+    """Yield what the checks of revision 0010 refuse, which are on the tables that analysts write."""
+    numbers = found.array.to_numpy(zero_copy_only=False)
+    known = found.array.is_valid().to_numpy(zero_copy_only=False)
+    odd = np.flatnonzero(~np.isfinite(numbers) & known).tolist()
+    if odd:
+        yield odd, "is NaN or infinite"
 
 
 def _too_large(column: Column[Any], found: Converted) -> Iterator[tuple[Sequence[int], str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 import mismartera_analytics as ma
 from mismartera_analytics.errors import (
+    ConfigurationError,
     DatabaseNotReadyError,
     DatabaseUnreachableError,
     InvalidInputError,
@@ -53,9 +55,12 @@ from mismartera_analytics.models import (
 from mismartera_analytics.models import database as db
 from mismartera_analytics.models.connections import make_engine
 from mismartera_analytics.operations import copying, table_rows
+from mismartera_analytics.operations.backup import back_up
 from mismartera_analytics.operations.column_forms import converted
 from mismartera_analytics.operations.copying import copy_database
+from mismartera_analytics.operations.restoring import restore
 from mismartera_analytics.operations.table_digests import TableDigest
+from tests.roles import administer
 
 pytestmark = pytest.mark.postgres
 UTC = dt.UTC
@@ -93,7 +98,7 @@ def fill(url: str) -> None:
     rng = np.random.default_rng(5)
     bits = rng.integers(1, 2**63 - 1, 200, dtype=np.int64).view(np.float64)
     odd = [x for x in bits.tolist() if math.isfinite(x)] + [
-        math.inf, -math.inf, 0.1 + 0.2, 5e-324, 1.7976931348623157e308, 0.0, 2.0**53 + 2,
+        0.1 + 0.2, 5e-324, 1.7976931348623157e308, 0.0, 2.0**53 + 2,
     ]  # fmt: skip
     start = dt.datetime(1, 1, 1, tzinfo=UTC)
     times = [start, start.replace(year=9999, month=12, day=31, microsecond=999_999)]
@@ -134,11 +139,13 @@ def fill(url: str) -> None:
             [
                 Fill(order_id=1, filled_at=times[3], quantity=1.0, price=2.0),
                 CashFlow(
-                    account_id=7, flow_type="DEPOSIT", occurred_at=times[0], amount=math.inf,
+                    account_id=7, flow_type="DEPOSIT", occurred_at=times[0], amount=-0.5,
                     acquired_on=dt.date(1970, 1, 1),
                 ),
                 CorporateAction(symbol="A", action_type="SPLIT", ex_date=dt.date(9999, 12, 31)),
-                MarketData(symbol="A", open=1, high=1, low=1, close=1, volume=2**31 - 1),
+                MarketData(
+                    symbol="A", open=1, high=math.inf, low=-math.inf, close=1, volume=2**31 - 1
+                ),
             ]
         )  # fmt: skip
     engine.dispose()
@@ -288,6 +295,48 @@ def test_what_postgresql_does_not_take_is_named_before_anything_is_written(
         assert f"{where} {reason} ({ids}" in str(caught.value)
         assert f"{where} {reason}" in caught.value.misfits
     assert tables_of(postgres_url) == []
+
+
+def test_numbers_that_the_checks_refuse_are_named_before_anything_is_written(
+    sqlite_url: str, postgres_url: str
+) -> None:
+    with sqlite3.connect(str(make_url(sqlite_url).database)) as raw:
+        raw.execute("UPDATE orders SET stop_price = -9e999 WHERE id = 46")
+    raw.close()
+    refused = r"orders\.stop_price is NaN or infinite \(id 46\)"
+    with pytest.raises(RowsNotTakenError, match=refused):
+        copy_database(sqlite_url, postgres_url)
+    assert tables_of(postgres_url) == []
+
+
+def test_a_database_without_an_encoding_is_refused(
+    sqlite_url: str, postgres_server: str, tmp_path: Path
+) -> None:
+    name = f"ascii_{os.getpid()}"
+    administer(
+        postgres_server,
+        f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0",
+    )
+    url = make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    ma.configure(database_url=sqlite_url)
+    back_up(tmp_path / "b.zip", bars=False)
+
+    def upgrade() -> None:
+        ma.configure(database_url=url)
+        migrate.upgrade(db.engine)
+
+    try:
+        for use in (
+            lambda: copy_database(sqlite_url, url),
+            lambda: restore(tmp_path / "b.zip", database_url=url, bars=False),
+            upgrade,
+            ma.init_db,
+        ):
+            with pytest.raises(ConfigurationError, match=r"SQL_ASCII.*ENCODING 'UTF8'"):
+                use()
+    finally:
+        db.close_db()
+        administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def tables_of(url: str) -> list[str]:
@@ -441,6 +490,9 @@ def test_what_sqlite_does_not_take_is_named(
 ) -> None:
     copy_database(sqlite_url, postgres_url)
     engine = create_engine(postgres_url)
+    with engine.begin() as connection:  # as before revision 0010
+        for name in ("price", "placed_at"):
+            connection.execute(text(f"ALTER TABLE orders DROP CONSTRAINT ck_orders_{name}_finite"))
     for change, reason in (
         ("UPDATE orders SET price = 'NaN' WHERE id = 4", "orders.price is NaN"),
         ("UPDATE orders SET placed_at = 'infinity' WHERE id = 7", "outside the years 1 to 9999"),
