@@ -12,6 +12,7 @@ MAY_BE_SQLITE = {
     # What is tested is SQLite itself.
     "tests/models/test_database.py": "locks, forks, retired engines; PostgreSQL has its own",
     "tests/models/test_failures.py": "read-only and damaged files; TestServer is PostgreSQL's",
+    "tests/models/test_folders.py": "the folder of a file",
     "tests/models/test_adoption.py": "databases of the documented models are SQLite files",
     "tests/models/test_bulk_reading.py": "the reader of SQLite in its own process",
     "tests/models/test_migrations.py": "rebuilt tables, triggers and leftovers; the rest is on both",

@@ -28,7 +28,7 @@ from sqlalchemy.pool import StaticPool
 
 from mismartera_analytics import config
 from mismartera_analytics.errors import DatabaseNotReadyError, InvalidInputError, StorageError
-from mismartera_analytics.models import connections, load_mappings
+from mismartera_analytics.models import connections, failures, load_mappings
 from mismartera_analytics.operations.column_forms import (
     Converted,
     Kind,
@@ -80,7 +80,13 @@ def engine_of(where: str | Path) -> Engine:
     >>> engine_of("/tmp/mine.db").url.database
     '/tmp/mine.db'
     """
-    named = str(where)
+    engine = _engine_of(str(where))
+    if str(where) != config.settings().database_url:
+        engine.update_execution_options(**{failures.GIVEN: True})
+    return engine
+
+
+def _engine_of(named: str) -> Engine:
     if "://" not in named:
         named = config.sqlite_url(Path(named).expanduser().absolute())
     elif named.startswith("postgres://"):
