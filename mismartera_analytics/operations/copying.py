@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, delete, inspect
+from sqlalchemy import Engine, delete, inspect, select
 from sqlalchemy.engine import Connection
 
 from mismartera_analytics import frames
@@ -20,7 +20,7 @@ from mismartera_analytics.errors import (
 )
 from mismartera_analytics.files import folder_beside
 from mismartera_analytics.market_data.progress import progress_bar
-from mismartera_analytics.models import revisions
+from mismartera_analytics.models import User, revisions
 from mismartera_analytics.models.migration_lock import migrating
 from mismartera_analytics.operations.database_files import (
     opened_file,
@@ -70,12 +70,15 @@ class CopyOutcome:
         Each with its rows and the checksum that both sides have.
     left_out
         What the source has besides and the target has not.
+    roles
+        Roles of PostgreSQL that stand for users in the target, which has granted them nothing yet.
     """
 
     source: str
     target: str
     tables: tuple[TableContent, ...]
     left_out: tuple[str, ...]
+    roles: tuple[str, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -87,8 +90,14 @@ class CopyOutcome:
 
     @property
     def note(self) -> str:
-        """What is not copied, as a sentence; empty when everything is."""
-        return f"Not copied: {', '.join(self.left_out)}." if self.left_out else ""
+        """What is not copied, and what there is to do, in sentences; empty when there is nothing."""
+        told = [f"Not copied: {', '.join(self.left_out)}."] if self.left_out else []
+        if self.roles:
+            told.append(
+                f"The roles {', '.join(self.roles)} stand for users and are granted nothing there yet; "
+                f"'mismartera db upgrade' on it grants those that its server has."
+            )
+        return " ".join(told)
 
     def __repr__(self) -> str:
         rows = sum(one.rows for one in self.tables)
@@ -219,7 +228,10 @@ def copy_rows(
                             pieces = table.pieces(reading)
                             write_table(writing, table, pieces, on_rows=bar.update)
                     _compare(writing, contents, there, bar)
-                outcome = _outcome(source, target, contents, there)
+                    roles = _roles(writing)
+                outcome = CopyOutcome(
+                    repr(source.url), repr(target.url), there, contents.left_out, roles
+                )
                 before_commit(outcome)
     return outcome
 
@@ -276,10 +288,12 @@ def _compare(
             set_sequence(writing, table)
 
 
-def _outcome(
-    source: Engine, target: Engine, contents: Contents, tables: tuple[TableContent, ...]
-) -> CopyOutcome:
-    return CopyOutcome(repr(source.url), repr(target.url), tables, contents.left_out)
+def _roles(writing: Connection) -> tuple[str, ...]:
+    """Return the roles that stand for users in what was copied to PostgreSQL."""
+    if writing.dialect.name != "postgresql":
+        return ()
+    mapped = select(User.database_role).where(User.database_role.is_not(None))
+    return tuple(sorted(map(str, writing.scalars(mapped))))
 
 
 def copy_file(
@@ -318,7 +332,8 @@ def copy_file(
         with folder_beside(path) as folder:
             beside = folder / "database.sqlite"
             take_file(Path(str(source.url.database)), beside)
-            outcome = _outcome(source, target, *_read_file(beside, progress))
+            contents, tables = _read_file(beside, progress)
+            outcome = CopyOutcome(repr(source.url), repr(target.url), tables, contents.left_out)
             before_commit(outcome)
             place_file(beside, path)
     except MismarteraError:

@@ -270,23 +270,19 @@ def _check_revocable(connection: Connection, role: str, *, is_mapped: bool) -> N
         )
 
 
-_OWNS = text(
-    "SELECT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = :role AND ("
+_OWNED = (  # pg_database_owner's one member owns the database
     "r.oid IN (SELECT relowner FROM pg_class WHERE relnamespace = to_regnamespace(current_schema())"
-    " AND relkind IN ('r', 'v', 'S')) "
-    "OR r.oid = (SELECT nspowner FROM pg_namespace WHERE nspname = current_schema()) "
-    "OR r.oid = (SELECT datdba FROM pg_database WHERE datname = current_database())))"
+    " AND relkind IN ('r', 'v')) OR r.rolname <> 'pg_database_owner' "
+    "AND r.oid = (SELECT nspowner FROM pg_namespace WHERE nspname = current_schema()) "
+    "OR r.oid = (SELECT datdba FROM pg_database WHERE datname = current_database())"
 )
+_OWNS = text(f"SELECT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = :role AND ({_OWNED}))")
 _OVER = text(
     "SELECT r.rolname FROM pg_roles r WHERE pg_has_role(:role, r.oid, 'MEMBER') "
     "AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication "
     "OR r.rolname = ANY(:reaches) "
     "OR r.rolname <> :role AND r.rolname IN (SELECT database_role FROM users) "
-    "OR r.oid IN (SELECT relowner FROM pg_class WHERE relnamespace = to_regnamespace(current_schema())"
-    " AND relkind IN ('r', 'v')) "
-    "OR r.oid = (SELECT nspowner FROM pg_namespace WHERE nspname = current_schema()) "
-    "AND r.rolname <> 'pg_database_owner' "  # its one member owns the database
-    "OR r.oid = (SELECT datdba FROM pg_database WHERE datname = current_database())) ORDER BY 1"
+    f"OR {_OWNED}) ORDER BY 1"
 )
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 import mismartera_analytics as ma
-from mismartera_analytics.errors import NotAllowedError
+from mismartera_analytics.errors import MismarteraError, NotAllowedError
 from mismartera_analytics.models import database as db
+from mismartera_analytics.operations.copying import copy_database
 from mismartera_analytics.operations.database_roles import grant_role
 from mismartera_analytics.recording.accounts import create_account
 
@@ -81,3 +82,15 @@ def test_an_analyst_sees_own_rows_the_desk_all_and_a_passer_by_none(
     ma.configure(database_url=team("passer_by"))
     with pytest.raises(NotAllowedError, match=r"stands for no user.*grant-role"):
         ma.accounts()
+
+
+def test_records_are_moved_by_the_owner_before_there_are_tables(
+    team: Callable[[str], str], sqlite_template: Path
+) -> None:
+    with pytest.raises(MismarteraError):
+        copy_database(sqlite_template, team("desk"))
+    copy_database(sqlite_template, team("trading_owner"))
+    ma.configure(database_url=team("desk"))
+    assert ma.create_user("ada", "ada@example.com", "pw").id == 1
+    with db.engine.connect() as connection:
+        assert connection.scalar(text("SELECT last_value FROM users_id_seq")) == 1

@@ -339,6 +339,17 @@ def test_a_database_without_an_encoding_is_refused(
         administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def test_roles_that_are_granted_nothing_yet_are_said(
+    sqlite_url: str, postgres_url: str, other_url: str
+) -> None:
+    assert copy_database(sqlite_url, postgres_url).note == ""
+    administer(postgres_url, "UPDATE users SET database_role = 'adas' WHERE username = 'ada'")
+    done = copy_database(postgres_url, other_url)
+    assert done.roles == ("adas",)
+    assert "adas" in done.note
+    assert "mismartera db upgrade" in done.note
+
+
 def tables_of(url: str) -> list[str]:
     engine = create_engine(url)
     with engine.connect() as connection:
