@@ -124,9 +124,8 @@ def revoke_role(role: str) -> list[str]:
     UnknownNameError
         If the role stands for nobody and does not exist.
     NotAllowedError
-        If the role owns the database, its schema or a table, or is one that no policy binds and that
-        stands for nobody: what it may do was not given by `grant_role`. Or if whoever asks does not
-        own the tables.
+        If the role owns the database, its schema or a table, or no policy binds it and it stands for
+        nobody (others gave it what it may do); or if whoever asks does not own the tables.
 
     Examples
     --------
@@ -233,8 +232,7 @@ def _check_role(connection: Connection, role: str) -> None:
                                       strict=True) if has]  # fmt: skip
     if held:
         raise NotAllowedError(
-            f"role={as_given(role)} has {held[0]}, so that no policy would bind it; choose a role "
-            f"without."
+            f"role={as_given(role)} has {held[0]}, so that no policy would bind it; choose another."
         )
     reached = connection.scalars(_OVER, {"role": role, "reaches": list(REACHES)}).first()
     if reached == role:  # no attribute of its own, so it owns
@@ -259,8 +257,7 @@ def _check_revocable(connection: Connection, role: str, *, is_mapped: bool) -> N
     """Refuse a role whose rights are not of our giving: an owner would be locked out of its tables."""
     if connection.scalar(_OWNS, {"role": role}):
         raise NotAllowedError(
-            f"role={as_given(role)} owns the database, its schema or a table, which are not taken from "
-            f"it; nothing was revoked."
+            f"role={as_given(role)} owns the database, its schema or a table; nothing was revoked."
         )
     is_superuser, is_bypassing, *_ = _attributes(connection, role)
     if not is_mapped and (is_superuser or is_bypassing):
