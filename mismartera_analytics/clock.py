@@ -16,6 +16,7 @@ from mismartera_analytics.errors import (
 )
 
 __all__ = [
+    "FIRST_RECORD",
     "UTC",
     "Bound",
     "InstantLike",
@@ -30,6 +31,8 @@ __all__ = [
     "zone",
 ]
 
+FIRST_RECORD = dt.date(1900, 1, 1)
+"""No record of a trade is older: an earlier day is a slip of the pen."""
 UTC = dt.UTC
 InstantLike = dt.datetime | str
 """An aware `datetime` (pandas' Timestamp included) or ISO text with an offset."""

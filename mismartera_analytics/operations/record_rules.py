@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from mismartera_analytics.clock import UTC
+from mismartera_analytics.clock import FIRST_RECORD, UTC
 from mismartera_analytics.models import (
     AccountInfo,
     CashFlow,
@@ -45,7 +45,8 @@ __all__ = ["UNREADABLE", "Rule", "broken", "is_in_doubt", "rules_of"]
 
 UNREADABLE = "columns"
 """Check of the rows that cannot be read at all."""
-_EARLIEST, _AFTER_LATEST = dt.datetime(1900, 1, 1, tzinfo=UTC), dt.datetime(2201, 1, 1, tzinfo=UTC)
+_EARLIEST = dt.datetime.combine(FIRST_RECORD, dt.time(), UTC)
+_AFTER_LATEST = dt.datetime(2201, 1, 1, tzinfo=UTC)
 """Times outside are mistaken: nobody's records, and beyond what calendars can be reckoned for."""
 _FIRST, _LAST = dt.datetime(1, 1, 2, tzinfo=UTC), dt.datetime(9999, 12, 30, tzinfo=UTC)
 """Times that Python holds in every zone."""

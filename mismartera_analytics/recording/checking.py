@@ -28,7 +28,7 @@ __all__ = [
     "texts",
 ]
 
-_EARLIEST = pd.Timestamp("1900-01-01", tz="UTC")
+_EARLIEST = pd.Timestamp(clock.FIRST_RECORD, tz="UTC")
 _AHEAD = pd.Timedelta(days=1)
 """How far a writer's clock may be ahead of ours."""
 MAX_SYMBOL = 10

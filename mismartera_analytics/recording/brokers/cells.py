@@ -16,7 +16,7 @@ from mismartera_analytics.recording.brokers.statement import Place, refuse_row
 __all__ = ["content_key", "positive", "read_day", "read_number", "symbol_of"]
 
 _EMPTY = ("", "--", "N/A", "n/a", "-")
-_EARLIEST, _AHEAD = dt.date(1900, 1, 1), dt.timedelta(days=366)  # an effective day may be to come
+_AHEAD = dt.timedelta(days=366)  # an effective day may be to come
 _DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})\Z")
 _NUMBER = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?\Z|\d+(\.\d*)?\Z|\.\d+\Z")
 
@@ -106,8 +106,8 @@ def read_day(text: str, name: str, place: Place) -> dt.date:
         raise refuse_row(
             place, f"{name}={as_given(shown)} is not a day such as 07/02/2025"
         ) from None
-    if not _EARLIEST <= day <= clock.utc_now().date() + _AHEAD:
-        when = "before 1900" if day < _EARLIEST else "in the future"
+    if not clock.FIRST_RECORD <= day <= clock.utc_now().date() + _AHEAD:
+        when = "before 1900" if day < clock.FIRST_RECORD else "in the future"
         raise refuse_row(place, f"{name}={as_given(shown)} lies {when}")
     return day
 
