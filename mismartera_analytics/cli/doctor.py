@@ -60,8 +60,8 @@ def _print(found: Diagnosis) -> None:
     out = console()
     if len(found.frame):
         out.print(findings_table(found.frame))
-    for name, why in found.skipped.items():
-        say(f"not checked: {name}: {why}")
+    for line in found.left_out:
+        say(f"not checked: {line}")
     for done in found.mended:
         say(f"mended: {done}")
     say(found.summary)

@@ -75,8 +75,16 @@ class Diagnosis:
             f"  {row['severity']}: {row['check']}: {row['what']}; {row['advice']}"
             for row in self.frame.to_dict("records")
         ]
-        lines += [f"  not checked: {name}: {why}" for name, why in self.skipped.items()]
+        lines += [f"  not checked: {line}" for line in self.left_out]
         return "\n".join([self.summary, *lines, *(f"  mended: {done}" for done in self.mended)])
+
+    @property
+    def left_out(self) -> list[str]:
+        """The checks that were left out, in words: those of one reason in one line."""
+        names: dict[str, list[str]] = {}
+        for name, why in self.skipped.items():
+            names.setdefault(why, []).append(name)
+        return [f"{', '.join(each)}: {why}" for why, each in names.items()]
 
     @property
     def summary(self) -> str:
@@ -91,7 +99,7 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         table = self.frame.drop(columns=["count", "is_mendable"]).to_html(index=False, escape=True)
-        more = [*(f"not checked: {name}: {why}" for name, why in self.skipped.items()),
+        more = [*(f"not checked: {line}" for line in self.left_out),
                 *(f"mended: {done}" for done in self.mended)]  # fmt: skip
         told = "".join(f"<p>{escape(line)}</p>" for line in (self.summary, *more))
         return f"<div>{told}{table if len(self.frame) else ''}</div>"

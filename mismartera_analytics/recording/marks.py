@@ -50,11 +50,13 @@ def session_labels(calendar: TradingCalendar, instants: pd.Series) -> np.ndarray
     """
     if not len(instants):
         return np.zeros(0, "datetime64[us]")
-    first = instants.min().date() - dt.timedelta(days=1)
-    sessions = calendar.sessions(max(first, calendar.covers_from), None)
+    earliest = instants.min().date()
+    is_early = earliest <= calendar.covers_from  # the session before it may be needed
+    first = calendar.covers_from if is_early else earliest - dt.timedelta(days=1)
+    sessions = calendar.sessions(first, None)
     ends = sessions["post_market_close"].fillna(sessions["regular_close"])
     place = np.searchsorted(_numbers(ends), _numbers(instants), side="right")
-    if first < calendar.covers_from or (place >= len(sessions)).any():
+    if is_early or (place >= len(sessions)).any():
         raise CalendarRangeError(
             f"fills or flows from {instants.min()} to {instants.max()} lie outside of what the "
             f"calendar {calendar.name} covers: {calendar.covers_from} to {calendar.covers_to}."

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import update
 
 import mismartera_analytics as ma
 from mismartera_analytics.backtesting.costs import PerShare
@@ -23,6 +24,7 @@ from mismartera_analytics.backtesting.samples import MovingAverageCross
 from mismartera_analytics.calendars.files import export_holidays, import_holidays
 from mismartera_analytics.cli.application import run as command
 from mismartera_analytics.errors import (
+    CalendarRangeError,
     InvalidBarsError,
     InvalidInputError,
     InvalidOrderError,
@@ -31,6 +33,7 @@ from mismartera_analytics.errors import (
 )
 from mismartera_analytics.market_data.actions import record_actions
 from mismartera_analytics.market_data.instruments import record_instruments
+from mismartera_analytics.models import Fill
 from mismartera_analytics.recording.accounts import create_account
 from mismartera_analytics.recording.session_configs import load_session_config
 from tests.faults.generated.samples import (
@@ -325,3 +328,12 @@ def test_rows_that_no_broker_writes_are_told_by_their_line(account, tmp_path: Pa
     }
     with pytest.raises(InvalidOrderError, match=rf"line 2.*{said}"):
         ma.import_orders(path, account=account, broker="elsewhere", mapping=mapping)
+
+
+def test_a_fill_of_the_year_one_is_told_by_every_helper(account):
+    ma.record_orders(orders_frame(), fills_frame(), account=account)
+    with ma.session_scope() as db_session:
+        db_session.execute(update(Fill).values(filled_at=dt.datetime(1, 1, 1, tzinfo=dt.UTC)))
+    for use in (ma.pnl, ma.round_trips, ma.returns, lambda: ma.positions(at="2013-03-01")):
+        with pytest.raises(CalendarRangeError, match="from 0001-01-01"):
+            use()
