@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mismartera_analytics import clock
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.frames.given import listed
 
@@ -47,10 +48,11 @@ def parse_phases(value: str | Sequence[str], *, argument: str = "phase") -> froz
     given = listed(value, argument=argument)
     wanted: set[Phase] = set()
     for name in given:
-        if name == "all":
+        if is_one_of(name, ("all",)):
             wanted |= {"pre_market", "regular", "post_market"}
             continue
-        found = next((phase for phase in PHASES[1:] if phase == name), None)
+        is_text = isinstance(name, str)
+        found = next((phase for phase in PHASES[1:] if is_text and phase == name), None)
         if found is None:
             hint = suggestion(name, ["all", *PHASES[1:]]) or "."
             raise InvalidInputError(
