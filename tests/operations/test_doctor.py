@@ -36,6 +36,7 @@ from mismartera_analytics.models import database as db
 from mismartera_analytics.operations import report_checks
 from mismartera_analytics.operations.database_roles import grant_role
 from mismartera_analytics.operations.doctor import Diagnosis, doctor
+from tests.finite_checks import drop_finite_checks
 from tests.roles import make_role, url_of
 from tests.world import Books, books, prices, record_cash, record_trades, when
 
@@ -163,6 +164,7 @@ def test_old_values_are_notes(traded):
 
 def test_numbers_that_are_none_stop_what_rests_on_them(traded):
     number = an_order(traded)
+    drop_finite_checks()
     with db.session_scope() as db_session:
         db_session.execute(update(Order).where(Order.id == number).values(price=float("inf")))
     found = examined()
@@ -588,11 +590,18 @@ def test_no_position_is_mended_from_records_that_were_called_wrong(traded, state
     assert kept == {traded.ada: 7.0, traded.bob: 6.0}
 
 
-@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
-def test_a_check_that_breaks_off_is_a_finding_and_the_others_go_on(traded):
-    """The first of all years is read, and nothing can be reckoned back from it."""
-    sent("INSERT INTO fills (order_id, filled_at, quantity, price) "
-         "VALUES (3, '0001-01-01 00:00:00.000000', 10, 100)")  # fmt: skip
+def test_a_check_that_breaks_off_is_a_finding_and_the_others_go_on(traded, monkeypatch):
+    """As by damage that nobody thought of: here the ledger of one account raises."""
+    from mismartera_analytics.operations import account_checks
+
+    whole = account_checks.pnl
+
+    def breaking(**options):
+        if options["account"] == traded.bob:
+            raise OverflowError("date value out of range")
+        return whole(**options)
+
+    monkeypatch.setattr(account_checks, "pnl", breaking)
     an_order(traded, filled_quantity=11.0)
     found = examined(fix=True)
     assert is_about(
@@ -601,6 +610,16 @@ def test_a_check_that_breaks_off_is_a_finding_and_the_others_go_on(traded):
     assert is_about(found, "records", "beyond their quantity")
     assert {"positions", "reports", "store"} <= set(found.checks)
     assert not is_about(found, "identities", f"account {traded.ada}")
+
+
+@pytest.mark.parametrize("ready_database", ["sqlite"], indirect=True)
+def test_a_fill_of_the_year_one_is_told_by_the_calendar(traded):
+    sent("INSERT INTO fills (order_id, filled_at, quantity, price) "
+         "VALUES (3, '0001-01-01 00:00:00.000000', 10, 100)")  # fmt: skip
+    found = examined(fix=True)
+    assert is_about(found, "identities", f"account {traded.bob}: no ledger can be made: fills")
+    assert {"positions", "reports", "store"} <= set(found.checks)
+    assert found.mended == ()
 
 
 def test_a_check_that_fails_in_the_database_leaves_the_others_their_answers(traded, monkeypatch):
@@ -634,6 +653,7 @@ def test_a_mend_that_fails_is_a_finding_and_the_others_are_made(traded, home, mo
 @pytest.mark.parametrize("ready_database", ["postgres"], indirect=True)
 def test_a_time_without_end_stops_what_rests_on_it_and_is_named(traded):
     number = an_order(traded)
+    drop_finite_checks()
     with db.session_scope() as db_session:
         db_session.execute(text(f"UPDATE orders SET filled_at = 'infinity' WHERE id = {number}"))
     found = examined(fix=True)
