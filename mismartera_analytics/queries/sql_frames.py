@@ -68,7 +68,9 @@ def _arrow_of(name: str, frame: Any) -> pa.Table:
     try:
         if isinstance(frame, pd.DataFrame):
             named = [label for label in frame.index.names if label is not None]
-            table = pa.Table.from_pandas(_flat(frame, named), preserve_index=False)
+            flat = _flat(frame, named)
+            _refuse_twice(name, [str(column) for column in flat.columns])
+            table = pa.Table.from_pandas(flat, preserve_index=False)
         elif hasattr(frame, "__arrow_c_stream__"):
             table = pa.table(frame)
         else:
@@ -84,12 +86,16 @@ def _arrow_of(name: str, frame: Any) -> pa.Table:
         raise InvalidInputError(
             f"frame {name!r} has a column without one type: {error.args[-1]}."
         ) from None
-    folded = [column.casefold() for column in table.column_names]
+    _refuse_twice(name, table.column_names)
+    return table.replace_schema_metadata(None)
+
+
+def _refuse_twice(name: str, columns: Sequence[str]) -> None:
+    folded = [column.casefold() for column in columns]
     twice = sorted({c for c in folded if folded.count(c) > 1})
     if twice or not folded:
         told = f"the column {twice[0]!r} twice" if twice else "no column"
         raise InvalidInputError(f"frame {name!r} has {told}; SQL does not tell cases apart.")
-    return table.replace_schema_metadata(None)
 
 
 def _flat(frame: pd.DataFrame, named: list[Any]) -> pd.DataFrame:

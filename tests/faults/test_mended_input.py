@@ -109,6 +109,7 @@ def test_tables_that_no_rule_can_be_asked_of(account):
         lambda: ma.audit_bars("AAPL", "1d", limits=ARRAY),
         lambda: ma.trading_calendar("NYSE").is_open("2024-01-02T15:00Z", phase=pd.Series([1, 2])),
         lambda: ma.trading_calendar("NYSE").is_open("2024-01-02T15:00Z", phase=[pd.DataFrame({"a": [1, 2]})]),
+        lambda: ma.sql("from mine", mine=pd.DataFrame([[1, 2]], columns=["close", "close"])),
         lambda: ma.doctor(fix=pd.DataFrame({"a": [1]})),
         lambda: ma.doctor(progress=ARRAY), lambda: ma.fills(side=ARRAY),
         lambda: ma.create_user("eve", "eve@example.com", "pw", superuser=(True,)),
