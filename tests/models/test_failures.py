@@ -288,7 +288,9 @@ class TestServer:
         with ThreadPoolExecutor(1) as pool, db.read_session() as db_session:
             db_session.scalars(select(User.id)).all()
             altering = pool.submit(alter, other)
+            deadline = time.monotonic() + 30
             while not is_waited_for(other):
+                assert time.monotonic() < deadline, altering
                 time.sleep(0.01)
             with pytest.raises(DatabaseBusyError, match="lock timeout"):
                 bulk_reading.read_in_bulk(db_session, select(User.id, User.username), User.id)
