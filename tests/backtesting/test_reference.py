@@ -282,23 +282,23 @@ class BothSides(Strategy):
     size: Any = None
 
     def on_start(self, ctx):
-        self.closing = set()
+        self.entries = set()
 
     def on_bar(self, ctx):
         for column, symbol in enumerate(ctx.symbols):
             enter, leave, short, cover = (flag[ctx.row, column] for flag in self.flags)
             held, working = ctx.position(symbol), set(ctx.working(symbol))
             if (leave and held > 0) or (cover and held < 0):
-                self.closing.add(ctx.close(symbol))
+                ctx.close(symbol)
             enter, short = enter and not leave, short and not cover
             if enter == short:
                 continue
             side = 1 if enter else -1
             is_free = held == 0 and not working
-            if cover if enter else leave:
-                is_free = held * side <= 0 and not working - self.closing
+            if cover if enter else leave:  # what closes is not in the way, a margin call neither
+                is_free = held * side <= 0 and not working & self.entries
             if is_free:
-                (ctx.buy if enter else ctx.sell)(symbol, percent=self.size)
+                self.entries.add((ctx.buy if enter else ctx.sell)(symbol, percent=self.size))
 
 
 @EXAMPLES
