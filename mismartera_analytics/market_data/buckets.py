@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mismartera_analytics.config import HiddenText, without_password
 from mismartera_analytics.errors import InvalidInputError, StorageError, as_given
-from mismartera_analytics.market_data.places import FileFound, on_one_line
+from mismartera_analytics.market_data.places import FileFound, on_one_line, refuse_odd_signs
 
 __all__ = ["BucketPlace", "bucket_place"]
 
@@ -224,7 +224,8 @@ def bucket_place(uri: str, environment: Mapping[str, str]) -> BucketPlace:
     Raises
     ------
     InvalidInputError
-        If it is an address of another kind, or names no bucket.
+        If it is an address of another kind, names no bucket, or has a sign in it that the Delta
+        format does not read as itself.
 
     Examples
     --------
@@ -241,5 +242,11 @@ def bucket_place(uri: str, environment: Mapping[str, str]) -> BucketPlace:
     if any(part in (".", "..") for part in parts):
         raise InvalidInputError(
             f"uri={as_given(without_password(uri))}: a prefix has no '.' and no '..' in it."
+        )
+    refuse_odd_signs(prefix, uri)
+    if "#" in prefix or "?" in prefix or prefix != prefix.rstrip(" "):
+        raise InvalidInputError(
+            f"uri={as_given(uri)}: a prefix has no '#', no '?' and no blank at its end; in a URL they "
+            f"mean something else."
         )
     return BucketPlace(bucket, "/".join(parts), _access(environment))

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from mismartera_analytics.errors import StorageError
+from mismartera_analytics.errors import InvalidInputError, StorageError, as_given
 from mismartera_analytics.files import settle
 
-__all__ = ["FileFound", "FolderPlace", "Place", "on_one_line", "place_of"]
+__all__ = ["FileFound", "FolderPlace", "Place", "on_one_line", "place_of", "refuse_odd_signs"]
+
+_ODD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]^|\\\x00-\x1f\x7f-\x9f]")
+"""What delta-rs, which makes a URL of every address, breaks off at or takes for another sign."""
 
 
 class FileFound(NamedTuple):
@@ -181,6 +184,24 @@ def on_one_line(text: str) -> str:
     return " ".join(re.sub(r"\x1b\[\d+m|↳", "", text).split())
 
 
+def refuse_odd_signs(path: str, shown: str) -> None:
+    """Refuse a path whose bars delta-rs would look for elsewhere, or not at all.
+
+    Raises
+    ------
+    InvalidInputError
+        If a sign in it is one of those.
+    """
+    odd = _ODD.search(path)
+    if odd:
+        raise InvalidInputError(
+            f"uri={as_given(shown)}: bars cannot lie where a folder's name has {as_given(odd[0])} in "
+            f"it: the Delta format reads its names as parts of a URL. Not allowed are [ ] ^ | \\, a "
+            f"'%' with two digits after it and control characters; name another folder in "
+            f"MISMARTERA_BAR_STORE, or in uri=."
+        )
+
+
 def place_of(uri: str | Path) -> Place:
     """Return the place that an address names; nothing is made or asked there.
 
@@ -198,7 +219,8 @@ def place_of(uri: str | Path) -> Place:
     Raises
     ------
     InvalidInputError
-        If it is an address of another kind, or names no bucket.
+        If it is an address of another kind, names no bucket, or has a sign in it that the Delta
+        format does not read as itself, such as ``[`` or ``%20``.
 
     Examples
     --------
@@ -207,7 +229,9 @@ def place_of(uri: str | Path) -> Place:
     """
     where = str(uri)
     if "://" not in where:
-        return FolderPlace(Path(where).expanduser().absolute())
+        folder = Path(where).expanduser().absolute()
+        refuse_odd_signs(folder.as_posix(), str(folder))
+        return FolderPlace(folder)
     from mismartera_analytics.market_data.buckets import bucket_place
 
     return bucket_place(where, os.environ)

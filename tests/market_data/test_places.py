@@ -98,6 +98,37 @@ def test_addresses_have_one_form(uri: str | Path, shown: str) -> None:
     assert hash(place_of(uri)) == hash(place_of(shown))
 
 
+ODD = ["[", "]", "^", "|", "\\", "\t", "\n", "\x7f", "\x85", "%20", "%2F", "%c3%a9", "%2520"]
+ODD_IN_A_PREFIX = [*ODD, "#", "?"]
+
+
+@pytest.mark.parametrize("sign", ODD)
+def test_a_folder_that_the_delta_format_reads_as_another_is_refused(tmp_path: Path, sign: str):
+    """delta-rs panics at brackets and looks for the blank that it takes %20 for."""
+    for name in (f"a{sign}b", sign, f"a{sign}", f"a{sign}b/c"):
+        with pytest.raises(InvalidInputError, match=r"uri=.* name another folder"):
+            BarStore(tmp_path / name).write(make_minutes(), "1m")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sign", ODD_IN_A_PREFIX)
+def test_a_prefix_that_the_delta_format_reads_as_another_is_refused(s3: str, sign: str):
+    for name in (f"a{sign}b", sign, f"a{sign}", f"a{sign}b/c", "a/b "):
+        with pytest.raises(InvalidInputError, match="uri="):
+            BarStore(f"{s3}/{name}").write(make_minutes(), "1m")
+    assert place_of(s3).listed() == []
+
+
+@pytest.mark.parametrize("signs", ["% %zz %2", "~+&=@(){}'", '"`,;:!$*<>', "é 日本 a.b"])
+def test_every_other_sign_may_be_in_a_name(either_uri: str, signs: str) -> None:
+    """And what is written lies where the place says."""
+    for name in (signs, f"a{signs}/y{signs}y"):
+        store = BarStore(f"{either_uri}/{name}")
+        store.write(make_minutes(), "1m")
+        assert len(store.read("AAPL", "1m")) == len(make_minutes())
+        assert place_of(f"{either_uri}/{name}").listed()
+
+
 def test_no_secret_is_shown(s3: str) -> None:
     assert "secret" not in repr(place_of(s3))
 
