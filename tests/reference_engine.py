@@ -871,9 +871,12 @@ class Engine:
 
         needed = sum(shares * self.mark[s] * rate(s) for s, shares in left.items())
         lacking = needed - worth
-        for symbol in sorted(left, key=lambda s: -left[s] * self.mark[s]):
-            if lacking <= SLACK * needed or left[symbol] * self.mark[symbol] <= 0:
+        while lacking > SLACK * needed:
+            values = {s: shares * self.mark[s] for s, shares in left.items()}
+            most = max(values.values(), default=0.0)
+            if most <= 0:
                 return
+            symbol = next(s for s in self.units if values.get(s, 0.0) * (1 + SLACK) >= most)
             shares = lacking / (rate(symbol) * self.mark[symbol])
             if not self.rules.fractional:
                 shares = float(math.ceil(shares - SLACK * max(1.0, shares)))
@@ -883,6 +886,7 @@ class Engine:
             order.placed = self.world.rows[number].end
             order.number = self.force(order)
             self.book.append(order)
+            left[symbol] = 0.0
             lacking -= shares * self.mark[symbol] * rate(symbol)
 
     def decide(self, number: int) -> None:

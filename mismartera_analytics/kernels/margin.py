@@ -177,8 +177,9 @@ def call_margin(
     while lacking > TOLERANCE * needed:
         largest, most_worth = -1, 0.0
         for symbol in range(symbols):
-            if left[symbol] * holdings[1, symbol] > most_worth:
-                largest, most_worth = symbol, left[symbol] * holdings[1, symbol]
+            worth = left[symbol] * holdings[1, symbol]
+            if worth > most_worth * (1.0 + TOLERANCE):  # of two alike the first, however rounded
+                largest, most_worth = symbol, worth
         if largest < 0:
             return
         units, price = holdings[0, largest], holdings[1, largest]

@@ -77,6 +77,24 @@ def test_the_largest_position_goes_first_and_shorts_count_too(go, days):
     assert call[["symbol", "side", "quantity"]].to_numpy().tolist() == [["AAA", "BUY", 70.0]]
 
 
+@pytest.mark.parametrize("tenth", [9.7, 8.3], ids=["rounded up", "rounded down"])
+def test_of_two_equal_positions_the_first_goes_first_however_they_were_rounded(go, days, tenth):
+    """One is bought at once, the other in ten parts, whose sum is a bit more, or less."""
+    bars = pd.concat(
+        [days(flat(10), flat(10), flat(6), flat(6), symbol=symbol) for symbol in ("AAA", "BBB")],
+        ignore_index=True,
+    )
+    for in_parts, at_once in (("AAA", "BBB"), ("BBB", "AAA")):
+
+        def buy(ctx, in_parts=in_parts, at_once=at_once):
+            ctx.buy(at_once, tenth * 10)
+            for _ in range(10):
+                ctx.buy(in_parts, tenth)
+
+        result = go(bars, {0: buy}, fractional=True, cash=10.3 * tenth * 10)
+        assert of_calls(result)["symbol"].iloc[0] == "AAA"
+
+
 def test_an_account_below_nothing_loses_everything(go, days):
     a = days(flat(10), flat(10), flat(4), flat(4))
     b = days(*[flat(10)] * 4, symbol="BBB")
