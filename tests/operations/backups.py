@@ -15,11 +15,15 @@ import mismartera_analytics as ma
 from mismartera_analytics.operations.restoring import restore
 
 
+def place_in(folder: Path) -> dict[str, str]:
+    """Name a database and a store in a folder: where to restore to, or what to configure."""
+    return {"database_url": f"sqlite:///{folder}/x.db", "bar_store": str(folder / "bars")}
+
+
 def restored_at(folder: Path, file: Path, **options: Any) -> Any:
-    done = restore(
-        file, database_url=f"sqlite:///{folder}/x.db", bar_store=str(folder / "bars"), **options
-    )
-    ma.configure(database_url=f"sqlite:///{folder}/x.db", bar_store=str(folder / "bars"))
+    """Restore a backup into a folder and configure what is there."""
+    done = restore(file, **place_in(folder), **options)
+    ma.configure(**place_in(folder))
     return done
 
 

@@ -33,8 +33,9 @@ def other_url(postgres_server: str, postgres_database: Callable[[str | None], st
     return postgres_database(None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def filled(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fill a SQLite database with values at the edges of every kind of column, to be copied."""
     path = tmp_path_factory.mktemp("filled") / "filled.db"
     path.write_bytes(sqlite_template.read_bytes())
     fill(f"sqlite:///{path}")

@@ -117,9 +117,14 @@ FAULTS = {
 
 def spoil(url: str) -> None:
     """Make each kind of fault in a SQLite database."""
+    change_file(url, *(change for _, change, _ in FAULTS.values()))
+
+
+def change_file(url: str, *scripts: str) -> None:
+    """Run SQL on a SQLite database past the library."""
     raw = sqlite3.connect(str(make_url(url).database))
-    for _, change, _ in FAULTS.values():
-        raw.executescript(change)
+    for script in scripts:
+        raw.executescript(script)
     raw.close()
 
 

@@ -69,9 +69,8 @@ def without_foreign_keys(statement: str) -> None:
     with db.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             driver = connection.connection.driver_connection
-            driver.execute(
-                "PRAGMA foreign_keys = OFF"
-            )  # which counts outside of a transaction only
+            # It counts outside of a transaction only.
+            driver.execute("PRAGMA foreign_keys = OFF")
         else:
             connection.exec_driver_sql("SET session_replication_role = replica")
         connection.exec_driver_sql(statement)

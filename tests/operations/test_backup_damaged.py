@@ -20,7 +20,7 @@ from mismartera_analytics.models import database as db
 from mismartera_analytics.operations.backup import back_up
 from mismartera_analytics.operations.backup_checks import verify_backup
 from mismartera_analytics.operations.restoring import restore
-from tests.operations.backups import HOSTILE, remade
+from tests.operations.backups import HOSTILE, place_in, remade
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_a_hostile_archive_is_one_sentence_and_writes_nothing(case: str, whole: 
 def refused(file: Path, words: str) -> None:
     target = file.parent / "t"
     with pytest.raises(StorageError) as caught:
-        restore(file, database_url=f"sqlite:///{target}/x.db", bar_store=str(target / "bars"))
+        restore(file, **place_in(target))
     said = str(caught.value)
     assert words in said
     assert "nothing was written" in said

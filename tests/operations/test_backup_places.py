@@ -34,58 +34,60 @@ from mismartera_analytics.operations.copying import copy_database
 from mismartera_analytics.operations.database_files import place_file, take_file
 from mismartera_analytics.operations.restoring import restore
 from tests.market_data.conftest import s3, s3_endpoint
-from tests.operations.backups import restored_at
+from tests.operations.backups import place_in, restored_at
 
 __all__ = ["s3", "s3_endpoint"]
 
 
-def test_nothing_is_restored_over_something(demo_data: Path, tmp_path: Path) -> None:
-    file, target = tmp_path / "b.zip", tmp_path / "t"
-    back_up(file)
+@pytest.fixture
+def saved(demo_data: Path, tmp_path: Path) -> Path:
+    """Back up the demo's data, bars included."""
+    back_up(tmp_path / "b.zip")
+    return tmp_path / "b.zip"
+
+
+def test_nothing_is_restored_over_something(saved: Path, tmp_path: Path) -> None:
+    target = tmp_path / "t"
     with pytest.raises(InvalidInputError, match=r"b\.zip exists; name a new file"):
-        back_up(file)
+        back_up(saved)
     with pytest.raises(InvalidInputError, match="has the tables account_info"):
-        restore(file, bar_store=str(target / "bars"))
+        restore(saved, bar_store=str(target / "bars"))
     with pytest.raises(InvalidInputError, match=r"bar store .* is not empty: it holds 1d/"):
         BarStore().write(BarStore().read(["IBM"], "1d").assign(volume=1.0), "1d")
-        restore(file, database_url=f"sqlite:///{target}/x.db")
+        restore(saved, database_url=f"sqlite:///{target}/x.db")
     target.mkdir(exist_ok=True)
     (target / "bars").mkdir()
     (target / "bars" / "notes.txt").write_text("mine")
     with pytest.raises(InvalidInputError, match=r"it holds notes\.txt"):
-        restored_at(target, file)
+        restored_at(target, saved)
     (target / "r").mkdir()
     (target / "r" / "mine.html").touch()
+    there = place_in(target) | {"bar_store": str(target / "none")}
     with pytest.raises(InvalidInputError, match=r"folder .*r is not empty"):
-        restore(
-            file, database_url=f"sqlite:///{target}/x.db", bar_store=str(target / "none"),
-            reports=target / "r",
-        )  # fmt: skip
+        restore(saved, **there, reports=target / "r")
     assert sorted(p.name for p in target.rglob("*") if p.is_file()) == ["mine.html", "notes.txt"]
     (target / "bars" / "notes.txt").unlink()
     sqlite3.connect(target / "x.db").close()  # an empty file is an empty database
-    restored_at(target, file)
+    restored_at(target, saved)
     assert len(ma.orders())
 
 
 def test_a_log_of_the_lost_database_does_not_get_into_the_restored_one(
-    demo_data: Path, tmp_path: Path
+    saved: Path, tmp_path: Path
 ) -> None:
     """The database's file is lost and its write-ahead log is not; a copy has the same seam."""
-    back_up(tmp_path / "b.zip")
     path = tmp_path / "x.db"
     with contextlib.closing(sqlite3.connect(path)) as raw:
         raw.execute("PRAGMA journal_mode = WAL")
         raw.execute("CREATE TABLE lost (a)")
         raw.commit()
         path.unlink()
-        target = {"database_url": f"sqlite:///{path}", "bar_store": str(tmp_path / "bars")}
         with pytest.raises(InvalidInputError, match=r"x\.db-wal was left by a former database"):
-            restore(tmp_path / "b.zip", **target)
+            restore(saved, **place_in(tmp_path))
         with pytest.raises(InvalidInputError, match=r"x\.db-wal was left by a former database"):
             copy_database(config.settings().database_url, path)
     Path(f"{path}-wal").unlink(missing_ok=True)
-    restore(tmp_path / "b.zip", **target)
+    restore(saved, **place_in(tmp_path))
     copy_database(config.settings().database_url, tmp_path / "y.db")
     for file in (path, tmp_path / "y.db"):
         assert stat.S_IMODE(file.stat().st_mode) & 0o007 == 0, (
@@ -151,10 +153,7 @@ def test_bars_and_reports_stay_where_the_records_may_be_there(
         raise OSError(5, "Input/output error")
 
     def again() -> None:
-        restore(
-            tmp_path / "b.zip", database_url=f"sqlite:///{target}/x.db",
-            bar_store=str(target / "bars"), reports=target / "r",
-        )  # fmt: skip
+        restore(tmp_path / "b.zip", **place_in(target), reports=target / "r")
 
     monkeypatch.setattr(restoring, "place_file", placed)
     with pytest.raises(InvalidInputError if is_known else StorageError):
@@ -182,13 +181,9 @@ def test_a_lost_configured_database_does_not_stop_a_restore(
 
 
 def test_a_store_on_s3_goes_and_comes_back(
-    demo_data: Path,
-    tmp_path: Path,
-    s3: str,
-    monkeypatch: pytest.MonkeyPatch,
+    saved: Path, tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bars = BarStore().read(["IBM"], "1d")
-    back_up(tmp_path / "1.zip")
     written: list[str] = []
     prepare = module.place_of(s3).below("1d").write
 
@@ -203,16 +198,16 @@ def test_a_store_on_s3_goes_and_comes_back(
     with monkeypatch.context() as patched:
         patched.setattr(kind, "write", broken)
         with pytest.raises(StorageError, match="network is gone; nothing was restored"):
-            restore(tmp_path / "1.zip", database_url=url, bar_store=s3)
+            restore(saved, database_url=url, bar_store=s3)
     assert module.place_of(s3).listed() == []
     assert not (tmp_path / "s3" / "x.db").exists()
     # What a killed restore leaves: some of the files. The next one goes on.
-    with zipfile.ZipFile(tmp_path / "1.zip") as archive:
+    with zipfile.ZipFile(saved) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".parquet"))
         module.place_of(s3).write(
             name.removeprefix("bars/"), lambda stream: stream.write(archive.read(name))
         )
-    restore(tmp_path / "1.zip", database_url=url, bar_store=s3)
+    restore(saved, database_url=url, bar_store=s3)
     ma.configure(database_url=url, bar_store=s3)
     pd.testing.assert_frame_equal(BarStore().read(["IBM"], "1d"), bars)
     back_up(tmp_path / "2.zip")
@@ -221,9 +216,8 @@ def test_a_store_on_s3_goes_and_comes_back(
 
 
 def test_a_store_with_what_cannot_be_read_is_refused_in_a_sentence(
-    demo_data: Path, tmp_path: Path
+    saved: Path, tmp_path: Path
 ) -> None:
-    back_up(tmp_path / "b.zip")
     entry = tmp_path / "bars" / "1d" / "_delta_log" / f"{0:020}.json"
     entry.parent.mkdir(parents=True)
     with (
@@ -232,11 +226,7 @@ def test_a_store_with_what_cannot_be_read_is_refused_in_a_sentence(
     ):
         taken.bind(entry.name)
     with pytest.raises(StorageError, match="bars cannot be read"):
-        restore(
-            tmp_path / "b.zip",
-            database_url=str(tmp_path / "new.db"),
-            bar_store=str(tmp_path / "bars"),
-        )
+        restore(saved, **place_in(tmp_path))
 
 
 def test_a_restore_into_a_bucket_that_is_gone_tells_why_it_began_to_undo(tmp_path: Path) -> None:
@@ -249,9 +239,8 @@ def test_a_restore_into_a_bucket_that_is_gone_tells_why_it_began_to_undo(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stuck"]
 
 
-def test_folders_without_a_file_are_an_empty_store(demo_data: Path, tmp_path: Path) -> None:
-    back_up(tmp_path / "b.zip")
+def test_folders_without_a_file_are_an_empty_store(saved: Path, tmp_path: Path) -> None:
     place = tmp_path / "bars"
     (place / "1d" / "_delta_log").mkdir(parents=True)
-    restore(tmp_path / "b.zip", database_url=str(tmp_path / "new.db"), bar_store=str(place))
+    restore(saved, **place_in(tmp_path))
     assert BarStore(place).version("1d") == 0

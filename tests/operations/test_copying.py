@@ -28,7 +28,7 @@ from mismartera_analytics.operations import table_rows
 from mismartera_analytics.operations.column_forms import converted
 from mismartera_analytics.operations.copying import copy_database
 from mismartera_analytics.operations.table_digests import TableDigest
-from tests.operations.edge_values import UTC, contents, spoil
+from tests.operations.edge_values import UTC, change_file, contents, spoil
 from tests.roles import administer
 
 pytestmark = pytest.mark.postgres
@@ -124,13 +124,12 @@ def test_roles_that_are_granted_nothing_yet_are_said(
 
 def test_an_odd_sqlite_database_goes_to_sqlite_as_it_is(sqlite_url: str, tmp_path: Path) -> None:
     spoil(sqlite_url)
-    path = str(make_url(sqlite_url).database)
-    raw = sqlite3.connect(path)
-    raw.executescript(
+    change_file(
+        sqlite_url,
         "CREATE TABLE notes (x); INSERT INTO notes VALUES (1), ('a'), (x'00'); "
-        "CREATE VIEW seen AS SELECT * FROM notes; ALTER TABLE orders ADD COLUMN mine TEXT;"
+        "CREATE VIEW seen AS SELECT * FROM notes; ALTER TABLE orders ADD COLUMN mine TEXT;",
     )
-    raw.close()
+    path = str(make_url(sqlite_url).database)
     done = copy_database(sqlite_url, tmp_path / "as-is.db")
     assert done.left_out == ()
     with sqlite3.connect(path) as one, sqlite3.connect(tmp_path / "as-is.db") as other:
@@ -149,13 +148,12 @@ def test_a_file_is_found_under_any_name(sqlite_url: str, tmp_path: Path, name: s
 
 
 def test_what_is_not_copied_is_said(sqlite_url: str, tmp_path: Path, postgres_url: str) -> None:
-    raw = sqlite3.connect(str(make_url(sqlite_url).database))
-    raw.executescript(
+    change_file(
+        sqlite_url,
         "CREATE TABLE notes (x); CREATE VIEW seen AS SELECT * FROM notes; "
         "ALTER TABLE orders ADD COLUMN mine TEXT; "
-        "CREATE TRIGGER t AFTER INSERT ON notes BEGIN SELECT 1; END"
+        "CREATE TRIGGER t AFTER INSERT ON notes BEGIN SELECT 1; END",
     )
-    raw.close()
     done = copy_database(sqlite_url, postgres_url)
     assert done.left_out == ("column orders.mine", "table 'notes'", "view 'seen'", "trigger 't'")
     assert done.note == ("Not copied: column orders.mine, table 'notes', view 'seen', trigger 't'.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url, text
 
 import mismartera_analytics as ma
 from mismartera_analytics.errors import (
@@ -27,8 +27,8 @@ from mismartera_analytics.operations import copying
 from mismartera_analytics.operations.backup import back_up
 from mismartera_analytics.operations.copying import copy_database
 from mismartera_analytics.operations.restoring import restore
-from tests.operations.edge_values import FAULTS, spoil, tables_of
-from tests.roles import administer
+from tests.operations.edge_values import FAULTS, change_file, spoil, tables_of
+from tests.roles import administer, url_of
 
 pytestmark = pytest.mark.postgres
 
@@ -49,9 +49,7 @@ def test_what_postgresql_does_not_take_is_named_before_anything_is_written(
 def test_numbers_that_the_checks_refuse_are_named_before_anything_is_written(
     sqlite_url: str, postgres_url: str
 ) -> None:
-    with sqlite3.connect(str(make_url(sqlite_url).database)) as raw:
-        raw.execute("UPDATE orders SET stop_price = -9e999 WHERE id = 46")
-    raw.close()
+    change_file(sqlite_url, "UPDATE orders SET stop_price = -9e999 WHERE id = 46")
     refused = r"orders\.stop_price is NaN or infinite \(id 46\)"
     with pytest.raises(RowsNotTakenError, match=refused):
         copy_database(sqlite_url, postgres_url)
@@ -62,22 +60,18 @@ def test_what_sqlite_does_not_take_is_named(
     sqlite_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
     copy_database(sqlite_url, postgres_url)
-    engine = create_engine(postgres_url)
-    with engine.begin() as connection:  # as before revision 0010
-        for name in ("price", "placed_at"):
-            connection.execute(text(f"ALTER TABLE orders DROP CONSTRAINT ck_orders_{name}_finite"))
+    for name in ("price", "placed_at"):  # as before revision 0010
+        administer(postgres_url, f"ALTER TABLE orders DROP CONSTRAINT ck_orders_{name}_finite")
     for change, reason in (
         ("UPDATE orders SET price = 'NaN' WHERE id = 4", "orders.price is NaN"),
         ("UPDATE orders SET placed_at = 'infinity' WHERE id = 7", "outside the years 1 to 9999"),
         ("UPDATE orders SET placed_at = '12025-01-01' WHERE id = 7", "outside the years"),
         ("UPDATE corporate_actions SET ex_date = '-infinity'", "corporate_actions.ex_date lies"),
     ):
-        with engine.begin() as connection:
-            connection.execute(text(change))
+        administer(postgres_url, change)
         with pytest.raises(RowsNotTakenError, match=reason):
             copy_database(postgres_url, tmp_path / "back.db")
         assert not (tmp_path / "back.db").exists()
-    engine.dispose()
 
 
 def test_a_database_without_an_encoding_is_refused(
@@ -113,10 +107,7 @@ def test_a_database_without_an_encoding_is_refused(
 def test_a_target_that_is_not_empty_is_refused_by_name(
     sqlite_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
-    engine = create_engine(postgres_url)
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE theirs (x int)"))
-    engine.dispose()
+    administer(postgres_url, "CREATE TABLE theirs (x int)")
     with pytest.raises(InvalidInputError, match="has the tables theirs; name a database without"):
         copy_database(sqlite_url, postgres_url)
     assert tables_of(postgres_url) == ["theirs"]
@@ -175,24 +166,19 @@ def test_rows_hidden_by_row_security_are_an_error_and_no_smaller_copy(
     sqlite_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
     copy_database(sqlite_url, postgres_url)
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for statement in (
-            "DROP ROLE IF EXISTS copy_reader", "CREATE ROLE copy_reader LOGIN",
-            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO copy_reader",
-            "ALTER TABLE orders ENABLE ROW LEVEL SECURITY",
-            "CREATE POLICY few ON orders USING (id = 4)",
-        ):  # fmt: skip
-            connection.execute(text(statement))
-    reader = make_url(postgres_url).set(username="copy_reader")
+    administer(
+        postgres_url,
+        "DROP ROLE IF EXISTS copy_reader",
+        "CREATE ROLE copy_reader LOGIN",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO copy_reader",
+        "ALTER TABLE orders ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY few ON orders USING (id = 4)",
+    )
     try:
         with pytest.raises(NotAllowedError, match="row-level security"):
-            copy_database(reader.render_as_string(hide_password=False), tmp_path / "few.db")
+            copy_database(url_of("copy_reader", postgres_url), tmp_path / "few.db")
     finally:
-        with engine.connect() as connection:
-            connection.execute(text("DROP OWNED BY copy_reader"))
-            connection.execute(text("DROP ROLE copy_reader"))
-        engine.dispose()
+        administer(postgres_url, "DROP OWNED BY copy_reader", "DROP ROLE copy_reader")
     assert not (tmp_path / "few.db").exists()
 
 

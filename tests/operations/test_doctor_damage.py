@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 import mismartera_analytics as ma
 from mismartera_analytics.errors import StorageError
@@ -20,6 +20,7 @@ from tests.operations.examining import (
     an_order,
     examined,
     put,
+    run_sql,
     said,
     sent,
     without_foreign_keys,
@@ -42,13 +43,9 @@ def test_numbers_that_are_none_stop_what_rests_on_them(traded):
 @SQLITE
 def test_a_time_that_cannot_be_read_and_a_reference_to_nothing(traded):
     number = an_order(traded)
-    with db.engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        driver.execute("PRAGMA foreign_keys = OFF")  # which counts outside of a transaction only
-        connection.exec_driver_sql(f"UPDATE orders SET placed_at = 'noon' WHERE id = {number}")
-        connection.exec_driver_sql(f"UPDATE orders SET account_id = 99 WHERE id = {number}")
-        connection.commit()
-    db.close_db()
+    without_foreign_keys(
+        f"UPDATE orders SET placed_at = 'noon', account_id = 99 WHERE id = {number}"
+    )
     found = examined()
     assert said(found, "columns") == [("error", f"order {number}: a time that cannot be read")]
     assert said(found, "references") == [
@@ -60,8 +57,7 @@ def test_a_time_that_cannot_be_read_and_a_reference_to_nothing(traded):
 def test_a_time_without_end_stops_what_rests_on_it_and_is_named(traded):
     number = an_order(traded)
     drop_finite_checks()
-    with db.session_scope() as db_session:
-        db_session.execute(text(f"UPDATE orders SET filled_at = 'infinity' WHERE id = {number}"))
+    run_sql(f"UPDATE orders SET filled_at = 'infinity' WHERE id = {number}")
     found = examined(fix=True)
     assert said(found, "columns") == [("error", f"order {number}: a time that cannot be read")]
     assert len(found.errors) == 1

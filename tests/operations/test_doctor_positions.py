@@ -14,6 +14,7 @@ from tests.operations.examining import (
     an_order,
     change,
     examined,
+    held_by,
     is_about,
     put,
     said,
@@ -73,10 +74,8 @@ def test_positions_of_ours_are_refreshed_and_a_brokers_are_left(traded):
     assert "reconcile" in rows["advice"].iloc[1]
     after = examined(fix=True)
     assert after.mended == (f"account {traded.ada}: 1 positions were worked out anew",)
-    assert ma.positions(account=traded.ada)["quantity"].tolist() == [6.0]
-    assert ma.positions(account=traded.bob)["quantity"].tolist() == [99.0], (
-        "a broker's report is no fault"
-    )
+    assert held_by(traded.ada) == [6.0]
+    assert held_by(traded.bob) == [99.0], "a broker's report is no fault"
 
 
 def test_positions_are_not_worked_out_from_orders_that_are_in_doubt(traded):
@@ -91,7 +90,7 @@ def test_positions_are_not_worked_out_from_orders_that_are_in_doubt(traded):
     assert rows["is_mendable"].tolist() == [False]
     assert "named above" in rows["advice"].iloc[0]
     assert after.mended == ()
-    assert ma.positions(account=traded.ada)["quantity"].tolist() == [6.0]
+    assert held_by(traded.ada) == [6.0]
     with db.session_scope() as db_session:
         db_session.get_one(Order, sale.id).filled_quantity = 4.0
     assert examined().is_well
@@ -108,7 +107,7 @@ def test_a_position_that_is_there_twice(traded, quantity):
     put(Position, **copy)
     assert [one for one, _ in said(examined(), "positions")] == ["warning"]
     assert examined(fix=True).is_well
-    assert ma.positions(account=traded.ada)["quantity"].tolist() == [6.0]
+    assert held_by(traded.ada) == [6.0]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
 import mismartera_analytics as ma
 from mismartera_analytics.cli.application import run
 from mismartera_analytics.models import User
@@ -73,8 +71,7 @@ def test_a_lost_constraint_is_made_again_as_an_index(traded):
 
 @POSTGRES
 def test_a_sequence_that_is_behind_is_moved(traded):
-    with db.session_scope() as db_session:
-        db_session.execute(text("SELECT setval('orders_id_seq', 1)"))
+    run_sql("SELECT setval('orders_id_seq', 1)")
     found = examined()
     assert [one for one, _ in said(found, "database")] == ["error"]
     mended = examined(fix=True)
