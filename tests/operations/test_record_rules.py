@@ -81,7 +81,7 @@ CASES: dict[tuple[Any, str], list[dict[str, Any]]] = {
 
 
 OF_ANY_TABLE = ": a value of another kind than its column"
-"""Ends the rule that is made for every table alike: `test_doctor` breaks it in some of them."""
+"""Ends the rule that is made for every table alike: `test_doctor_damage` breaks it in some of them."""
 NEVER_ON_POSTGRESQL = ("a symbol of over 10",)
 """Words of rules that its columns keep by themselves."""
 
