@@ -256,6 +256,10 @@ def parse_bound(value: LabelLike | InstantLike, *, argument: str) -> Bound:
                 f"{argument}={as_given(value)} is not a day of the calendar."
             ) from None
     if isinstance(value, dt.datetime):
+        if value == value and not dt.MINYEAR <= value.year <= dt.MAXYEAR:  # pandas knows more years
+            raise InvalidInputError(
+                f"{argument}={as_given(value)} lies outside of the years {dt.MINYEAR} to {dt.MAXYEAR}."
+            )
         is_midnight = (
             value.tzinfo is None and value == value and value.time() == dt.time()
         )  # not NaT

@@ -14,6 +14,7 @@ from mismartera_analytics import clock, frames
 from mismartera_analytics.backtesting.exchanges import CalendarLike, Calendars, calendars_asked
 from mismartera_analytics.backtesting.forms import Instructions
 from mismartera_analytics.backtesting.market import Market, build_market, rows_by_symbol
+from mismartera_analytics.backtesting.placing import known_actions
 from mismartera_analytics.backtesting.renaming import changes_among, linked_names, told_by_names
 from mismartera_analytics.errors import (
     BarsNotFoundError,
@@ -21,7 +22,8 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     as_given,
 )
-from mismartera_analytics.frames.given import listed
+from mismartera_analytics.frames.given import listed, written
+from mismartera_analytics.market_data.symbol_runs import check_symbols_of, symbol_runs
 
 if TYPE_CHECKING:
     from mismartera_analytics.market_data.store import BarStore
@@ -38,13 +40,17 @@ def named_symbols(
     by_column = (instructions.weights, instructions.entries, instructions.short_entries)
     for frame in by_column:
         if isinstance(frame, pd.DataFrame):
-            return sorted({str(name) for name in frame.columns})
+            return sorted(map(_name, set(frame.columns)))
     if bars is not None:
         return None
     orders = instructions.orders
     if orders is not None and "symbol" in orders.columns:
-        return sorted({str(name) for name in orders["symbol"]})
+        return sorted({_name(symbol) for symbol in orders["symbol"]})
     raise InvalidInputError("symbols is missing; name at least one symbol.")
+
+
+def _name(symbol: Any) -> str:
+    return symbol if isinstance(symbol, str) else written(symbol)
 
 
 def asked_symbols(symbols: Any) -> list[str]:
@@ -85,6 +91,10 @@ def load_market(
             raise InvalidInputError(
                 f"{argument} is a {type(table).__name__}; give a pandas DataFrame."
             )
+    if bars is not None and "symbol" in bars:
+        check_symbols_of(symbol_runs(bars["symbol"]), argument="bars")
+    if actions is not None:
+        actions = known_actions(actions)
     names = symbols
     if names is None:
         assert bars is not None

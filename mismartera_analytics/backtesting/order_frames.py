@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
+from mismartera_analytics.frames.given import is_missing
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["from_orders"]
@@ -86,7 +88,7 @@ def from_orders(market: Market, orders: pd.DataFrame, settings: Settings) -> lay
         raise InvalidInputError("orders: placed_at is unsorted; sort the frame by it.")
     columns = _Columns.of(market, table)
     for row in np.flatnonzero(columns.may_break_a_rule(whole=bool(settings.only_whole))).tolist():
-        _check(market, table, row, settings)
+        _check(market, table, columns, row, settings)
     records = columns.records()
     records["placed"] = placed
     records["row"] = market.rows_before(placed)
@@ -166,12 +168,14 @@ class _Columns:
 def _words(table: pd.DataFrame, name: str) -> pd.Series:
     if name not in table.columns:
         return pd.Series(_WORDS[name], index=table.index, dtype="str")
-    column = table[name].astype(object)
-    return column.where(column.notna(), _WORDS[name])
+    words = [_WORDS[name] if is_missing(word) else word for word in table[name]]
+    return pd.Series(words, table.index, dtype=object)
 
 
 def _codes(column: pd.Series, codes: dict[str, int]) -> NDArray[np.int64]:
     """Return the code of each word, `_NONE` of one that has none."""
+    if column.dtype == object:
+        column = column.map(lambda word: word if isinstance(word, str) else None)
     number, words = pd.factorize(column)
     table = [codes.get(word, _NONE) if isinstance(word, str) else _NONE for word in words]
     return np.array([*table, _NONE], np.int64)[number]
@@ -180,13 +184,22 @@ def _codes(column: pd.Series, codes: dict[str, int]) -> NDArray[np.int64]:
 def _numbers(table: pd.DataFrame, name: str) -> Floats:
     if name not in table.columns:
         return np.full(len(table), np.nan)
+    column = table[name]
     try:
-        return table[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError):
+        if column.dtype.kind in "bcmM" or any(isinstance(cell, bool) for cell in _objects(column)):
+            raise TypeError
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, ArithmeticError):
         raise InvalidInputError(f"orders: {name} must hold numbers.") from None
 
 
-def _check(market: Market, table: pd.DataFrame, row: int, settings: Settings) -> None:
+def _objects(column: pd.Series) -> Iterable[Any]:
+    return column if column.dtype == object else ()
+
+
+def _check(
+    market: Market, table: pd.DataFrame, columns: _Columns, row: int, settings: Settings
+) -> None:
     """Refuse a row that breaks a rule, saying which."""
     terms: dict[Any, Any] = table.iloc[row].to_dict()
     try:
@@ -194,15 +207,15 @@ def _check(market: Market, table: pd.DataFrame, row: int, settings: Settings) ->
         if not is_one_of(side, _SIDES):
             raise InvalidOrderError(f"side={as_given(side)} must be 'BUY' or 'SELL'.")
         given: dict[str, Any] = {
-            name: usual if pd.isna(terms.get(name)) else terms[name]
+            name: usual if is_missing(terms.get(name)) else terms[name]
             for name, usual in _WORDS.items()
         }
         for name, field in _PRICES.items():
-            given[field] = float("nan" if pd.isna(terms.get(name)) else terms[name])
+            given[field] = float(columns.prices[name][row])
         ticket = Ticket(
             symbol=market.position_of(terms["symbol"]),
             sizing=layouts.UNITS,
-            size=float(terms["quantity"]),
+            size=float(columns.quantity[row]),
             side=_SIDES[side],
             **given,
         )

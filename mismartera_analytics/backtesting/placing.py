@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from mismartera_analytics import clock, frames
 from mismartera_analytics.backtesting.clocks import Clock
-from mismartera_analytics.errors import InvalidBarsError, InvalidInputError
+from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, as_given
 
 __all__ = [
     "Actions", "actions_within", "check_ends", "check_splits", "keys_of_ends",
-    "relevant_actions",
+    "known_actions", "relevant_actions",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -62,6 +62,27 @@ class Actions:
         return len(self.row)
 
 
+def known_actions(actions: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of actions as `frames.CORPORATE_ACTIONS`, with what it need not have.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column that has to be there is not, or does not hold what it should.
+    """
+    told = {name: actions.get(name, blank) for name, blank in _UNTOLD.items()}
+    try:
+        return frames.CORPORATE_ACTIONS.conform(actions.assign(**told))
+    except InvalidInputError:
+        raise
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise InvalidInputError(
+            f"actions: a column does not hold what it should ({as_given(str(error))}): symbol and "
+            f"action_type are text, ex_date is a day, ratio and amount are numbers, known_at is an "
+            f"aware instant."
+        ) from None
+
+
 def relevant_actions(
     actions: pd.DataFrame, symbols: Sequence[str], former: Collection[str] = ()
 ) -> pd.DataFrame:
@@ -71,8 +92,7 @@ def relevant_actions(
     """
     if not len(actions) and list(actions.columns) == list(frames.CORPORATE_ACTIONS.names):
         return actions
-    told = {name: actions.get(name, blank) for name, blank in _UNTOLD.items()}
-    known = frames.CORPORATE_ACTIONS.conform(actions.assign(**told))
+    known = known_actions(actions)
     is_change = known["action_type"] == "SYMBOL_CHANGE"
     is_ours = known["symbol"].isin(symbols) & ~is_change
     is_ours |= known["symbol"].isin(former) & is_change

@@ -11,12 +11,22 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidInputError, MismarteraError, as_given
+from mismartera_analytics.frames.number_cells import is_beyond_floats
 
-__all__ = ["check_table", "is_encodable", "is_many", "is_missing", "listed", "text_cells"]
+__all__ = [
+    "check_table",
+    "is_encodable",
+    "is_many",
+    "is_missing",
+    "listed",
+    "text_cells",
+    "written",
+]
 
 
 _PRINTED = (int, float, np.generic, dt.date, dt.timedelta)
 """What is written as it prints, beside classes that say how."""
+_LONGEST_WRITTEN = 60
 
 
 def check_table(
@@ -128,14 +138,30 @@ def text_cells(
         if is_missing(value):
             made.append(None)
             continue
+        if is_beyond_floats(value):
+            raise error(f"{argument} is {as_given(value)} (row {written(row)}).")
         text = value if isinstance(value, str) else str(value)
         is_plain = "__str__" in vars(type(value)) or isinstance(value, _PRINTED)
         if not isinstance(value, str) and (isinstance(value, Iterable) or not is_plain):
-            raise error(f"{argument} is a {type(value).__name__}, not text (row {row}).")
+            raise error(f"{argument} is a {type(value).__name__}, not text (row {written(row)}).")
         if "\0" in text or not is_encodable(text):
-            raise error(f"{argument} holds NUL or half a character (row {row}).")
+            raise error(f"{argument} holds NUL or half a character (row {written(row)}).")
         made.append(text)
     return pd.Series(made, index=column.index, dtype="str", name=column.name)
+
+
+def written(value: Any) -> str:
+    """Return a cell, or the label of a row, as a message names it: on one line, of no great length.
+
+    Examples
+    --------
+    >>> written(3), written("a"), written(pd.Timestamp("2024-01-02")), written(10**5_000)
+    ('3', 'a', '2024-01-02 00:00:00', 'a whole number of thousands of digits')
+    """
+    if isinstance(value, str):
+        is_short = value.isprintable() and len(value) <= _LONGEST_WRITTEN
+        return str(value) if is_short else as_given(value)
+    return str(value) if isinstance(value, dt.date | np.number | np.datetime64) else as_given(value)
 
 
 def is_encodable(text: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["numbers_in"]
+__all__ = ["is_beyond_floats", "numbers_in"]
 
 LONGEST = 400  # [characters] no float64 is written longer
 _MOST_BITS = 1024  # a whole number of more is beyond all floats
@@ -54,4 +54,15 @@ def _is_no_number(value: Any) -> bool:
         return not value.is_finite() or abs(value.adjusted()) > LONGEST
     if isinstance(value, bool | np.bool_ | np.timedelta64) or not isinstance(value, numbers.Real):
         return True
+    return is_beyond_floats(value)
+
+
+def is_beyond_floats(value: Any) -> bool:
+    """Tell a whole number that no float64 holds, of which Python does not write every one.
+
+    Examples
+    --------
+    >>> is_beyond_floats(10**5_000), is_beyond_floats(10**300), is_beyond_floats(float("inf"))
+    (True, False, False)
+    """
     return isinstance(value, int) and value.bit_length() > _MOST_BITS

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mismartera_analytics.errors import as_given
+from mismartera_analytics.frames.number_cells import is_beyond_floats
+
 __all__ = ["for_terminal", "plain_text", "spreadsheet_text", "without_formulas"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
@@ -76,7 +79,9 @@ def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _marked(value: Any) -> Any:
-    return spreadsheet_text(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return spreadsheet_text(value.encode("utf-8", "backslashreplace").decode())
+    return as_given(value) if is_beyond_floats(value) else value
 
 
 def for_terminal(text: str) -> str:

@@ -249,7 +249,7 @@ def _checked(where: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         "symbol": row["symbol"],
         "action_type": kind,
-        "ex_date": clock.parse_label(_date(row["ex_date"]), argument=f"ex_date of {where}"),
+        "ex_date": clock.parse_label(row["ex_date"], argument=f"ex_date of {where}"),
         **action,
     }
 
@@ -275,7 +275,3 @@ def _cash_price(value: Any, name: str) -> float | None:
             f"{name}={as_given(value)} must be a number of at least 0, or missing for the last close."
         )
     return number
-
-
-def _date(value: Any) -> Any:
-    return value.to_pydatetime() if isinstance(value, pd.Timestamp) else value

@@ -11,8 +11,8 @@ import pandas as pd
 from mismartera_analytics.errors import InvalidBarsError
 from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.market_data import validation
-from mismartera_analytics.market_data.layout import SYMBOL_RULE, VALUES, is_symbol
-from mismartera_analytics.market_data.symbol_runs import symbol_runs
+from mismartera_analytics.market_data.layout import VALUES
+from mismartera_analytics.market_data.symbol_runs import check_symbols_of, symbol_runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,9 +84,7 @@ def bar_arrays(frame: pd.DataFrame) -> BarArrays:
     """
     validation.require_columns(frame, ("symbol", "timestamp", *VALUES), what="the bars")
     runs = symbol_runs(frame["symbol"])
-    for name in (*runs.known, *([None] if (runs.codes < 0).any() else [])):
-        if not is_symbol(name):
-            raise InvalidBarsError(f"column 'symbol' holds {name!r}: {SYMBOL_RULE}.")
+    check_symbols_of(runs, argument="the bars")
     time = fixed(validation.instants(frame["timestamp"]))
     values = tuple(fixed(numbers_in(frame[name])) for name in VALUES)
     arrays = BarArrays(runs.known, runs.starts, time, _sessions(frame), values)

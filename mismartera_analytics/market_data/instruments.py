@@ -15,6 +15,7 @@ from sqlalchemy import select
 from mismartera_analytics import clock, frames
 from mismartera_analytics.arguments import float_or_nan
 from mismartera_analytics.errors import InvalidInputError, UnknownNameError, as_given
+from mismartera_analytics.frames.given import is_missing
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, check_symbols, is_symbol
 from mismartera_analytics.market_data.tabular import table_given
 from mismartera_analytics.models import database
@@ -347,14 +348,11 @@ def _checked(place: int, row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _or_default(value: Any, default: Any) -> Any:
-    return default if value is None or pd.isna(value) else value
+    return default if is_missing(value) else value
 
 
 def _label(value: Any, argument: str) -> dt.date | None:
-    if value is None or pd.isna(value):
-        return None
-    plain = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
-    return clock.parse_label(plain, argument=argument)
+    return None if is_missing(value) else clock.parse_label(value, argument=argument)
 
 
 def _positive(value: Any, name: str) -> float:

@@ -20,6 +20,7 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 from mismartera_analytics.frames.given import is_encodable
+from mismartera_analytics.frames.number_cells import is_beyond_floats
 from mismartera_analytics.market_data import cuts, validation
 from mismartera_analytics.market_data.alignment import Alignment, starts_of_bars
 from mismartera_analytics.market_data.layout import VALUES, Layout
@@ -247,7 +248,9 @@ def parsed_times(column: pd.Series) -> pd.Series:
 
 
 def _is_no_text(value: Any) -> bool:
-    return isinstance(value, bytes) or (isinstance(value, str) and not is_encodable(value))
+    if isinstance(value, str):
+        return not is_encodable(value)
+    return isinstance(value, bytes) or is_beyond_floats(value)
 
 
 def _within_years(times: pd.Series) -> pd.Series:

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mismartera_analytics.errors import InvalidBarsError, as_given
+from mismartera_analytics.frames.given import is_missing
+from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SymbolRuns", "symbol_runs"]
+__all__ = ["SymbolRuns", "check_symbols_of", "symbol_runs"]
 
 _ROWS_AT_ONCE = 65_536
 _FEW_LENGTHS = 64
@@ -78,12 +82,33 @@ def symbol_runs(column: pd.Series) -> SymbolRuns:
         try:
             codes, known = pd.factorize(names)
         except TypeError:  # lists and the like, which no symbol is
-            codes, known = pd.factorize(names.map(lambda name: str(name)))
+            codes, known = pd.factorize(names.map(_hashable))
         begins = np.arange(len(codes))
     is_new = np.diff(codes, prepend=-2) != 0  # a run may reach over chunks
     begins, codes = begins[is_new], codes[is_new]
     starts = np.append(begins, len(column)).astype(np.int64)
     return SymbolRuns(tuple(known), codes.astype(np.int64), starts)
+
+
+def _hashable(name: Any) -> str | None:
+    if isinstance(name, str) or is_missing(name):
+        return name if isinstance(name, str) else None
+    return as_given(name)
+
+
+def check_symbols_of(column: SymbolRuns, *, argument: str) -> None:
+    """Refuse a column in which a row has no symbol, or one that is none.
+
+    Raises
+    ------
+    InvalidBarsError
+        Naming the first such value.
+    """
+    for name in (*column.known, *([None] if (column.codes < 0).any() else [])):
+        if not is_symbol(name):
+            raise InvalidBarsError(
+                f"{argument}: column 'symbol' holds {as_given(name)}: {SYMBOL_RULE}."
+            )
 
 
 def _begins(text: Any) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mismartera_analytics.errors import InvalidBarsError, InvalidInputError, NaiveDatetimeError
+from mismartera_analytics.errors import (
+    InvalidBarsError,
+    InvalidInputError,
+    NaiveDatetimeError,
+    as_given,
+)
+from mismartera_analytics.frames.given import is_missing, written
 from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.market_data.blocks import Block, from_codes
 from mismartera_analytics.market_data.layout import (
@@ -141,7 +148,9 @@ def _add(broken: dict[str, Any], reason: str, mask: NDArray[np.bool_]) -> None:
 
 def _ranked(runs: SymbolRuns) -> SymbolRuns:
     """Return runs whose known symbols are sorted."""
-    names = [name if isinstance(name, str) else f"not text: {name!r}" for name in runs.known]
+    names = [
+        name if isinstance(name, str) else f"not text: {as_given(name)}" for name in runs.known
+    ]
     order = sorted(range(len(names)), key=names.__getitem__)
     rank = np.full(len(names) + 1, -1, dtype=np.int64)
     rank[order] = np.arange(len(names))
@@ -210,10 +219,11 @@ def told(bad: pd.DataFrame, counts: Mapping[str, int], *, total: int) -> str:
 
 
 def _described(row: Mapping[Hashable, Any]) -> str:
-    content = ", ".join(f"{name}={row[name]}" for name in VALUES)
+    content = ", ".join(f"{name}={written(row[name])}" for name in VALUES)
     source = f"{row['source']} " if "source" in row else ""
-    where = f"{source}row {row['row']}"
-    return f"{where} ({row['symbol']} {row['timestamp']}: {content}) has {row['reason']}"
+    where = f"{source}row {written(row['row'])}"
+    bar = f"{written(row['symbol'])} {written(row['timestamp'])}"
+    return f"{where} ({bar}: {content}) has {row['reason']}"
 
 
 def require_columns(
@@ -263,13 +273,20 @@ def instants(column: pd.Series) -> NDArray[np.int64]:
     """
     column = plain_times(column)
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
-        present = column.dropna()
-        if any(getattr(value, "tzinfo", None) is None for value in present):
+        known = [None if is_missing(value) else value for value in column]
+        if any(value is not None and getattr(value, "tzinfo", None) is None for value in known):
             raise NaiveDatetimeError(
                 "column 'timestamp' holds times without a time zone; localise it, or give "
                 "ingest_bars(..., tz='America/New_York') the zone that they are in."
             )
-        column = pd.to_datetime(column.astype(object), utc=True)
+        if not all(value is None or isinstance(value, dt.datetime) for value in known):
+            raise InvalidBarsError("column 'timestamp' holds what is no instant.")
+        try:
+            column = pd.to_datetime(pd.Series(known, column.index, dtype=object), utc=True)
+        except OverflowError:
+            raise InvalidBarsError(
+                "column 'timestamp' holds an instant outside of the years 1 to 9999 in UTC."
+            ) from None
     utc: Any = column.array
     return np.asarray((utc if utc.unit == "us" else utc.as_unit("us")).asi8)
 

@@ -128,7 +128,13 @@ def sql(
         statement = inspect(connection, query)
         relations = {**own, **_relations(statement, store, set(own), user)}
         for name, relation in relations.items():
-            connection.register(name, relation)
+            try:
+                connection.register(name, relation)
+            except duckdb.NotImplementedException as error:
+                raise InvalidInputError(
+                    f"frame {name!r} has a column of a type that DuckDB does not know: "
+                    f"{as_given(str(error))}."
+                ) from None
         connection.execute("SET lock_configuration=true")
         try:
             table, types = _answered(connection, query, values)

@@ -82,10 +82,13 @@ def _arrow_of(name: str, frame: Any) -> pa.Table:
         pa.ArrowTypeError,
         pa.ArrowNotImplementedError,
         OverflowError,
+        UnicodeEncodeError,
     ) as error:
         raise InvalidInputError(
             f"frame {name!r} has a column without one type: {error.args[-1]}."
         ) from None
+    except TypeError as error:  # of Arrow, at numbers that it does not tell apart from text
+        raise InvalidInputError(f"frame {name!r} has a column without one type: {error}.") from None
     _refuse_twice(name, table.column_names)
     return table.replace_schema_metadata(None)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mismartera_analytics import clock
 from mismartera_analytics.errors import InvalidOrderError, NaiveDatetimeError
-from mismartera_analytics.frames.given import check_table, is_missing, text_cells
+from mismartera_analytics.frames.given import check_table, is_missing, text_cells, written
 from mismartera_analytics.frames.number_cells import numbers_in
 
 __all__ = [
@@ -59,7 +59,7 @@ def require(frame: pd.DataFrame, names: Sequence[str], *, argument: str) -> None
 def bad_rows(bad: Any, index: pd.Index) -> str:
     """Return ``"rows 3, 7"`` for the rows marked in `bad`, the first five by name."""
     rows = np.flatnonzero(np.asarray(bad))
-    shown = ", ".join(str(index[row]) for row in rows[:5])
+    shown = ", ".join(written(index[row]) for row in rows[:5])
     more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
     return f"{'row' if len(rows) == 1 else 'rows'} {shown}{more}"
 
@@ -135,15 +135,15 @@ def checked_times(frame: pd.DataFrame, name: str, *, argument: str) -> pd.Series
     InvalidOrderError
         If a value is not a time, or lies more than a day ahead: no calendar could tell its session.
     """
-    if name not in frame.columns or not frame[name].notna().any():
+    if name not in frame.columns or all(map(is_missing, frame[name])):
         return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
     values = frame[name]
     if not isinstance(values.dtype, pd.DatetimeTZDtype):
-        values = pd.Series([_read_text(one) for one in values], frame.index, dtype=object)
-        kinds = values.map(lambda value: getattr(value, "tzinfo", value) is not None)
-        is_time = values.map(lambda value: hasattr(value, "tzinfo") or is_missing(value))
+        read = [None if is_missing(one) else _read_text(one) for one in values]
+        values = pd.Series(read, frame.index, dtype=object)
+        is_time = np.array([value is None or isinstance(value, dt.datetime) for value in read])
         refuse(~is_time, frame.index, f"{argument}: {name} is not a datetime with a time zone")
-        naive = (~kinds & values.notna()).to_numpy(np.bool_)
+        naive = np.array([value is not None and value.tzinfo is None for value in read])
         if naive.any():
             raise NaiveDatetimeError(
                 f"{argument}: {name} has no time zone ({bad_rows(naive, frame.index)}); localise it, "

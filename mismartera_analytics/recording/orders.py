@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from mismartera_analytics import frames
 from mismartera_analytics.errors import DuplicateError, InvalidOrderError, as_given
-from mismartera_analytics.frames.given import check_table, text_cells
+from mismartera_analytics.frames.given import check_table, is_missing, text_cells, written
 from mismartera_analytics.market_data.layout import SYMBOL_RULE, is_symbol
 from mismartera_analytics.models import AccountInfo, Instrument, Order
 from mismartera_analytics.models.reading import read_frame
@@ -160,7 +160,7 @@ def _checked_orders(orders: pd.DataFrame, fills: pd.DataFrame | None) -> pd.Data
     refuse_precision(table["time_precision"], index, "orders")
     table = table.reset_index(drop=True)
     table["place"] = np.arange(len(table))
-    table["label"] = [str(label).encode("utf-8", "replace").decode() for label in index]
+    table["label"] = [written(label).encode("utf-8", "replace").decode() for label in index]
     if fills is not None:
         _fill_in(table, fills, index)
     _settle(table, index)
@@ -263,8 +263,9 @@ def _check_currency(
     own = account.currency or "USD"
     is_told = pd.Series(data=False, index=orders.index)
     if "currency" in orders.columns:
-        is_told = orders["currency"].notna()
-        other = is_told & (orders["currency"] != own)
+        told = orders["currency"]
+        is_told = ~told.map(is_missing).astype("bool")
+        other = is_told & ~told.map(lambda value: isinstance(value, str) and value == own)
         refuse(other, orders.index, f"orders in another currency than the account's {own}")
     statement = select(Instrument.symbol).where(
         Instrument.currency.is_not(None), Instrument.currency != own
