@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from mismartera_analytics.errors import ConfigurationError, as_given, suggestion
+from mismartera_analytics.given_files import NO_HOME
 
 __all__ = [
     "HiddenText",
@@ -67,15 +68,27 @@ def home() -> Path:
     pathlib.Path
         An absolute folder. It need not exist.
 
+    Raises
+    ------
+    ConfigurationError
+        If it is that of a user whom nobody knows, or the current folder is gone.
+
     Examples
     --------
     >>> home().is_absolute()
     True
     """
     named = os.environ.get(PREFIX + "HOME")
-    if named:
-        return Path(named).expanduser().absolute()
-    here = Path.cwd()
+    try:
+        if named:
+            return _expanded(named).absolute()
+        here = Path.cwd()
+    except ValueError as error:
+        raise ConfigurationError(f"setting home={as_given(named)}: {error}.") from None
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"the current folder is gone; go to another, or set {PREFIX}HOME to an absolute folder."
+        ) from None
     for folder in (here, *here.parents):
         if (folder / ".env").is_file() or _names_this_project(folder / "pyproject.toml"):
             return folder
@@ -129,6 +142,16 @@ class Settings(BaseSettings):
     bcrypt_rounds: int = Field(default=12, ge=4, le=18)
     strategy_packages: str = ""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text(cls, given: Any) -> Any:
+        """Refuse what no file system and no server is told the same way: bytes that are no UTF-8."""
+        try:
+            str(given).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it is no UTF-8 text") from None
+        return given
+
     @field_validator("home")
     @classmethod
     def _absolute_home(cls, folder: Path) -> Path:
@@ -155,8 +178,8 @@ class Settings(BaseSettings):
             and len(path) > 1
         )
         if is_relative_file:
-            named = Path(path[1:]).expanduser()
-            folder = "" if named.is_absolute() else f"{_escaped(str(info.data['home']))}{os.sep}"
+            named = _expanded(path[1:])
+            folder = "" if named.is_absolute() else f"{_escaped(str(_home_of(info)))}{os.sep}"
             path = f"/{folder}{named}"
         return _Address(f"{scheme}://{path}{question}{query}")
 
@@ -169,7 +192,10 @@ class Settings(BaseSettings):
         names = [name.strip() if isinstance(name, str) else name for name in several]
         for name in names:
             if not isinstance(name, str) or (name and not _DOTTED.match(name)):
-                raise ValueError(f"{name!r} is no dotted name of a module such as 'my_rules'")
+                shown = without_password(name) if isinstance(name, str) else name
+                raise ValueError(
+                    f"{as_given(shown)} is no dotted name of a module such as 'my_rules'"
+                )
         return ",".join(name for name in names if name)
 
     @field_validator("bar_store", mode="before")
@@ -180,12 +206,12 @@ class Settings(BaseSettings):
     @field_validator("bar_store")
     @classmethod
     def _absolute_store(cls, uri: str, info: Any) -> str:
-        return _Address(uri) if "://" in uri else str(_under(info.data["home"], uri))
+        return _Address(uri) if "://" in uri else str(_under(_home_of(info), uri))
 
     @field_validator("reports")
     @classmethod
     def _absolute_reports(cls, path: Path, info: Any) -> Path:
-        return _under(info.data["home"], path)
+        return _under(_home_of(info), path)
 
     @classmethod
     def settings_customise_sources(
@@ -217,9 +243,22 @@ class Settings(BaseSettings):
     __str__ = __repr__
 
 
+def _home_of(info: Any) -> Path:
+    """Return the home that was read; any folder if it was refused, which is what will be said."""
+    return Path(info.data.get("home", ""))
+
+
 def _under(folder: Path, path: str | Path) -> Path:
-    expanded = Path(path).expanduser()
+    expanded = _expanded(path)
     return expanded if expanded.is_absolute() else folder / expanded
+
+
+def _expanded(path: str | Path) -> Path:
+    """Return a path with the home of a user in the place of ``~``; a ValueError if there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"it {NO_HOME}") from None
 
 
 def _escaped(path: str) -> str:
@@ -271,8 +310,14 @@ def _load() -> Settings:
     _check_names([n.upper() for n in in_file], prefix=PREFIX, where=str(file))
     in_environment = [n for n in os.environ if n.upper().startswith(PREFIX)]
     _check_names([n.upper() for n in in_environment], prefix=PREFIX, where="the environment")
+    # In the environment a relative home starts at the current folder, and home() has followed it.
+    followed = {"home": home()} if os.environ.get(PREFIX + "HOME") else {}
     try:
-        return Settings(_env_file=file, **_overrides)  # type: ignore[call-arg]
+        return Settings(_env_file=file, **{**followed, **_overrides})  # type: ignore[call-arg]
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read {as_given(str(file))} ({error.strerror}); set {PREFIX}HOME to a folder."
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])

@@ -24,6 +24,7 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 from mismartera_analytics.files import write_file
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.json_texts import parse_json
 
 __all__ = ["Form", "NotebookError", "parsed_parameters", "run_notebook"]
@@ -116,7 +117,7 @@ def run_notebook(
         raise InvalidInputError(f"to={as_given(to)} is unknown{hint} Allowed: {', '.join(FORMS)}.")
     _check_installed()
     _check_may_run()
-    source = Path(path).expanduser().absolute()
+    source = expanded(path).absolute()
     notebook = _read(source)
     given = dict(parameters or {})
     target = _target(source, given, out, to)
@@ -232,7 +233,7 @@ def _target(source: Path, given: Mapping[str, Any], out: str | Path | None, to: 
     stem = re.sub(r"[^\w.-]+", "-", source.stem + told)[:120].strip("-")
     page = config.settings().reports / f"{stem}.{to}"
     if out is not None:
-        asked = Path(out).expanduser().absolute()
+        asked = expanded(out, argument="out").absolute()
         page = asked if asked.suffix == f".{to}" else asked / page.name
         if asked.suffix in {f".{form}" for form in FORMS} - {f".{to}"}:
             raise InvalidInputError(
