@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ PREFIX = "MISMARTERA_"
 PROJECT_NAME = "mismartera-analytics"
 ADDRESSES = {"bar_store", "database_url"}
 """Settings that may hold a password."""
+_LONGEST = 1_000_000
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", re.ASCII)
 
 _overrides: dict[str, Any] = {}
@@ -78,19 +80,17 @@ def home() -> Path:
     >>> home().is_absolute()
     True
     """
-    named = os.environ.get(PREFIX + "HOME")
     try:
-        if named:
+        if named := os.environ.get(PREFIX + "HOME"):
             return _expanded(named).absolute()
         here = Path.cwd()
     except ValueError as error:
         raise ConfigurationError(f"setting home={as_given(named)}: {error}.") from None
     except FileNotFoundError:
-        raise ConfigurationError(
-            f"the current folder is gone; go to another, or set {PREFIX}HOME to an absolute folder."
-        ) from None
+        raise ConfigurationError("the current folder is gone; go to another.") from None
     for folder in (here, *here.parents):
-        if (folder / ".env").is_file() or _names_this_project(folder / "pyproject.toml"):
+        is_ours = os.path.isfile(folder / ".env")  # noqa: PTH113 - false where nobody may look
+        if is_ours or _names_this_project(folder / "pyproject.toml"):
             return folder
     return here
 
@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _text(cls, given: Any) -> Any:
-        """Refuse what no file system and no server is told the same way: bytes that are no UTF-8."""
+        """Refuse bytes that are no UTF-8, which drivers and libraries of files do not take."""
         try:
             str(given).encode()
         except UnicodeEncodeError:
@@ -179,7 +179,8 @@ class Settings(BaseSettings):
         )
         if is_relative_file:
             named = _expanded(path[1:])
-            folder = "" if named.is_absolute() else f"{_escaped(str(_home_of(info)))}{os.sep}"
+            above = str(info.data.get("home", ""))  # a home that was refused is what will be told
+            folder = "" if named.is_absolute() else f"{_escaped(above)}{os.sep}"
             path = f"/{folder}{named}"
         return _Address(f"{scheme}://{path}{question}{query}")
 
@@ -206,12 +207,12 @@ class Settings(BaseSettings):
     @field_validator("bar_store")
     @classmethod
     def _absolute_store(cls, uri: str, info: Any) -> str:
-        return _Address(uri) if "://" in uri else str(_under(_home_of(info), uri))
+        return _Address(uri) if "://" in uri else str(_under(Path(info.data.get("home", "")), uri))
 
     @field_validator("reports")
     @classmethod
     def _absolute_reports(cls, path: Path, info: Any) -> Path:
-        return _under(_home_of(info), path)
+        return _under(Path(info.data.get("home", "")), path)
 
     @classmethod
     def settings_customise_sources(
@@ -241,11 +242,6 @@ class Settings(BaseSettings):
         )
 
     __str__ = __repr__
-
-
-def _home_of(info: Any) -> Path:
-    """Return the home that was read; any folder if it was refused, which is what will be said."""
-    return Path(info.data.get("home", ""))
 
 
 def _under(folder: Path, path: str | Path) -> Path:
@@ -299,10 +295,24 @@ def _check_names(names: list[str], *, prefix: str, where: str) -> None:
             )
 
 
+def _dotenv() -> Path:
+    """Return ``.env`` of the home, which need not be there, once it can be read quickly."""
+    file = home() / ".env"
+    try:
+        found = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return file
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {as_given(str(file))} ({error.strerror}).") from None
+    if stat.S_ISFIFO(found.st_mode) or found.st_size > _LONGEST:
+        raise ConfigurationError(f"{file} is a pipe or longer than {_LONGEST} bytes; correct it.")
+    return file
+
+
 def _load() -> Settings:
     from dotenv import dotenv_values
 
-    file = home() / ".env"
+    file = _dotenv()
     try:
         in_file = [n for n in dotenv_values(file) if n.upper().startswith(PREFIX)]
     except (OSError, UnicodeDecodeError) as error:
@@ -314,10 +324,6 @@ def _load() -> Settings:
     followed = {"home": home()} if os.environ.get(PREFIX + "HOME") else {}
     try:
         return Settings(_env_file=file, **{**followed, **_overrides})  # type: ignore[call-arg]
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot read {as_given(str(file))} ({error.strerror}); set {PREFIX}HOME to a folder."
-        ) from None
     except ValidationError as error:
         first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])

@@ -50,7 +50,7 @@ class NotebookError(MismarteraError, RuntimeError):
         The notebook as far as it came, with the error in it.
     """
 
-    def __init__(self, message: str, *, half_run: Path) -> None:
+    def __init__(self, message: str, *, half_run: Path = Path()) -> None:  # what unpickling needs
         super().__init__(message)
         self.half_run = half_run
 
