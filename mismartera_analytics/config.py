@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic_settings import (
 )
 
 from mismartera_analytics.errors import ConfigurationError, as_given, suggestion
+from mismartera_analytics.given_files import NO_HOME
 
 __all__ = [
     "HiddenText",
@@ -32,6 +34,7 @@ PREFIX = "MISMARTERA_"
 PROJECT_NAME = "mismartera-analytics"
 ADDRESSES = {"bar_store", "database_url"}
 """Settings that may hold a password."""
+_LONGEST = 1_000_000
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", re.ASCII)
 
 _overrides: dict[str, Any] = {}
@@ -67,17 +70,27 @@ def home() -> Path:
     pathlib.Path
         An absolute folder. It need not exist.
 
+    Raises
+    ------
+    ConfigurationError
+        If it is that of a user whom nobody knows, or the current folder is gone.
+
     Examples
     --------
     >>> home().is_absolute()
     True
     """
-    named = os.environ.get(PREFIX + "HOME")
-    if named:
-        return Path(named).expanduser().absolute()
-    here = Path.cwd()
+    try:
+        if named := os.environ.get(PREFIX + "HOME"):
+            return _expanded(named).absolute()
+        here = Path.cwd()
+    except ValueError as error:
+        raise ConfigurationError(f"setting home={as_given(named)}: {error}.") from None
+    except FileNotFoundError:
+        raise ConfigurationError("the current folder is gone; go to another.") from None
     for folder in (here, *here.parents):
-        if (folder / ".env").is_file() or _names_this_project(folder / "pyproject.toml"):
+        is_ours = os.path.isfile(folder / ".env")  # noqa: PTH113 - false where nobody may look
+        if is_ours or _names_this_project(folder / "pyproject.toml"):
             return folder
     return here
 
@@ -129,6 +142,16 @@ class Settings(BaseSettings):
     bcrypt_rounds: int = Field(default=12, ge=4, le=18)
     strategy_packages: str = ""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text(cls, given: Any) -> Any:
+        """Refuse bytes that are no UTF-8, which drivers and libraries of files do not take."""
+        try:
+            str(given).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it is no UTF-8 text") from None
+        return given
+
     @field_validator("home")
     @classmethod
     def _absolute_home(cls, folder: Path) -> Path:
@@ -155,8 +178,9 @@ class Settings(BaseSettings):
             and len(path) > 1
         )
         if is_relative_file:
-            named = Path(path[1:]).expanduser()
-            folder = "" if named.is_absolute() else f"{_escaped(str(info.data['home']))}{os.sep}"
+            named = _expanded(path[1:])
+            above = str(info.data.get("home", ""))  # a home that was refused is what will be told
+            folder = "" if named.is_absolute() else f"{_escaped(above)}{os.sep}"
             path = f"/{folder}{named}"
         return _Address(f"{scheme}://{path}{question}{query}")
 
@@ -169,7 +193,10 @@ class Settings(BaseSettings):
         names = [name.strip() if isinstance(name, str) else name for name in several]
         for name in names:
             if not isinstance(name, str) or (name and not _DOTTED.match(name)):
-                raise ValueError(f"{name!r} is no dotted name of a module such as 'my_rules'")
+                shown = without_password(name) if isinstance(name, str) else name
+                raise ValueError(
+                    f"{as_given(shown)} is no dotted name of a module such as 'my_rules'"
+                )
         return ",".join(name for name in names if name)
 
     @field_validator("bar_store", mode="before")
@@ -180,12 +207,12 @@ class Settings(BaseSettings):
     @field_validator("bar_store")
     @classmethod
     def _absolute_store(cls, uri: str, info: Any) -> str:
-        return _Address(uri) if "://" in uri else str(_under(info.data["home"], uri))
+        return _Address(uri) if "://" in uri else str(_under(Path(info.data.get("home", "")), uri))
 
     @field_validator("reports")
     @classmethod
     def _absolute_reports(cls, path: Path, info: Any) -> Path:
-        return _under(info.data["home"], path)
+        return _under(Path(info.data.get("home", "")), path)
 
     @classmethod
     def settings_customise_sources(
@@ -218,8 +245,16 @@ class Settings(BaseSettings):
 
 
 def _under(folder: Path, path: str | Path) -> Path:
-    expanded = Path(path).expanduser()
+    expanded = _expanded(path)
     return expanded if expanded.is_absolute() else folder / expanded
+
+
+def _expanded(path: str | Path) -> Path:
+    """Return a path with the home of a user in the place of ``~``; a ValueError if there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"it {NO_HOME}") from None
 
 
 def _escaped(path: str) -> str:
@@ -260,10 +295,24 @@ def _check_names(names: list[str], *, prefix: str, where: str) -> None:
             )
 
 
+def _dotenv() -> Path:
+    """Return ``.env`` of the home, which need not be there, once it can be read quickly."""
+    file = home() / ".env"
+    try:
+        found = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return file
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {as_given(str(file))} ({error.strerror}).") from None
+    if stat.S_ISFIFO(found.st_mode) or found.st_size > _LONGEST:
+        raise ConfigurationError(f"{file} is a pipe or longer than {_LONGEST} bytes; correct it.")
+    return file
+
+
 def _load() -> Settings:
     from dotenv import dotenv_values
 
-    file = home() / ".env"
+    file = _dotenv()
     try:
         in_file = [n for n in dotenv_values(file) if n.upper().startswith(PREFIX)]
     except (OSError, UnicodeDecodeError) as error:
@@ -271,8 +320,10 @@ def _load() -> Settings:
     _check_names([n.upper() for n in in_file], prefix=PREFIX, where=str(file))
     in_environment = [n for n in os.environ if n.upper().startswith(PREFIX)]
     _check_names([n.upper() for n in in_environment], prefix=PREFIX, where="the environment")
+    # In the environment a relative home starts at the current folder, and home() has followed it.
+    followed = {"home": home()} if os.environ.get(PREFIX + "HOME") else {}
     try:
-        return Settings(_env_file=file, **_overrides)  # type: ignore[call-arg]
+        return Settings(_env_file=file, **{**followed, **_overrides})  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])

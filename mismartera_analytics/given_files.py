@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mismartera_analytics.errors import InvalidInputError, StorageError, as_given
 
-__all__ = ["MAX_MB", "check_path", "read_given"]
+__all__ = ["MAX_MB", "NO_HOME", "check_path", "expanded", "read_given"]
 
 MAX_MB = 64
 """Longest file that is read as a whole [million bytes]."""
+
+NO_HOME = "begins with the home of a user whom this machine does not know; write the folder out"
+"""What is wrong with a path such as ``~nobody-of-this-name/bars``."""
+
+
+def expanded(path: str | os.PathLike[str], *, argument: str = "path") -> Path:
+    """Return a path with a user's home in the place of ``~``.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such user.
+
+    Examples
+    --------
+    >>> expanded("reports/demo.html").as_posix()
+    'reports/demo.html'
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InvalidInputError(f"{argument}={as_given(str(path))} {NO_HOME}.") from None
 
 
 def check_path(path: Path, *, argument: str = "path") -> None:

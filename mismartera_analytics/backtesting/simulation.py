@@ -85,6 +85,15 @@ class Simulation:
             self.rules,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the kernel's module, so that a finished run can be pickled."""
+        return {name: value for name, value in vars(self).items() if name != "_kernel"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from mismartera_analytics.kernels import fills
+
+        vars(self).update(state, _kernel=fills)
+
     def _work(self, task: int, number: int) -> None:
         """Call the kernel, with more room as long as it asks for it."""
         needed = self._kernel.advance(task, number, *self._arguments)

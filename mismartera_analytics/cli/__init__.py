@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 __all__ = ["main"]
@@ -23,6 +24,9 @@ def main(arguments: list[str] | None = None) -> None:
     SystemExit
         Always.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # A terminal of plain ASCII shows other signs by their numbers; CSV is refused there.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         from mismartera_analytics.cli import application
 

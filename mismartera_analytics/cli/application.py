@@ -122,4 +122,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:  # while help is written, before a command has begun
+        say(f"mismartera: {error}", err=True)
+        return 1
     return 0

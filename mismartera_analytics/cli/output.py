@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mismartera_analytics.errors import InvalidInputError
+from mismartera_analytics.errors import InvalidInputError, as_given
 from mismartera_analytics.frames.outgoing import for_terminal
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def show(
     Raises
     ------
     InvalidInputError
-        If Parquet, which is no text, would go to a terminal.
+        If Parquet, which is no text, would go to a terminal, or CSV to where its letters are unknown.
     """
     if form == "csv":
         from mismartera_analytics.frames.outgoing import without_formulas
 
-        typer.echo(without_formulas(frame).to_csv(index=False), nl=False)
+        typer.echo(_encodable(without_formulas(frame).to_csv(index=False)), nl=False)
     elif form == "json":
         typer.echo(frame.to_json(orient="records", date_format="iso", date_unit="us"))
     elif form == "parquet":
@@ -82,6 +82,18 @@ def show(
 def say(text: str, *, err: bool = False) -> None:
     """Write lines for people, on a terminal or into a log: what would steer either is shown instead."""
     typer.echo(for_terminal(text), err=err)
+
+
+def _encodable(text: str) -> str:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            f"--csv cannot write {as_given(text[error.start])} in {encoding}, which standard output "
+            f"is in; set PYTHONIOENCODING=utf-8."
+        ) from None
+    return text
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -17,6 +17,7 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.market_data.actions import record_rows
 from mismartera_analytics.market_data.sources import csv_header, open_text
 
@@ -84,7 +85,7 @@ def import_actions(path: str | Path, *, columns: Mapping[str, str] | None = None
     >>> import_actions(file), import_actions(file)
     (1, 0)
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     if not file.is_file():
         raise InvalidInputError(f"path={as_given(str(file))} does not exist.")
     try:

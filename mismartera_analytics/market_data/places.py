@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from mismartera_analytics.errors import InvalidInputError, StorageError, as_given
 from mismartera_analytics.files import settle
+from mismartera_analytics.given_files import expanded
 
 __all__ = ["FileFound", "FolderPlace", "Place", "on_one_line", "place_of", "refuse_odd_signs"]
 
@@ -124,7 +125,7 @@ class FolderPlace:
         Raises
         ------
         StorageError
-            If a part of the path is a file.
+            If a part of the path is a file, or the place cannot be looked at.
         """
         try:
             found = (self.root / path).stat()
@@ -134,6 +135,11 @@ class FolderPlace:
             raise StorageError(
                 f"the bar store {self.root} lies in a file, not in a folder; set "
                 f"MISMARTERA_BAR_STORE to a folder."
+            ) from None
+        except OSError as error:  # a name that is too long, a loop of links, no right to look
+            raise StorageError(
+                f"the bar store {as_given(str(self.root))} cannot be read ({error.strerror}); set "
+                f"MISMARTERA_BAR_STORE to a folder that can."
             ) from None
         return f"{found.st_ino}-{found.st_mtime_ns}"
 
@@ -229,7 +235,7 @@ def place_of(uri: str | Path) -> Place:
     """
     where = str(uri)
     if "://" not in where:
-        folder = Path(where).expanduser().absolute()
+        folder = expanded(where, argument="uri").absolute()
         refuse_odd_signs(folder.as_posix(), str(folder))
         return FolderPlace(folder)
     from mismartera_analytics.market_data.buckets import bucket_place

@@ -18,6 +18,7 @@ from mismartera_analytics.errors import (
     StorageError,
     as_given,
 )
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.market_data.layout import VALUES, is_symbol
 from mismartera_analytics.market_data.mapping import source_columns
 
@@ -72,7 +73,7 @@ def files_of(source: str | Path) -> list[Path]:
         raise InvalidInputError(
             f"source={as_given(source)} must be a DataFrame or the path of a file or folder."
         )
-    path = Path(source).expanduser()
+    path = expanded(source, argument="source")
     if path.is_dir():
         found = sorted(
             p

@@ -18,6 +18,7 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.market_data.alignment import Alignment
 from mismartera_analytics.market_data.ingest import IngestSummary, ingest_bars
 from mismartera_analytics.market_data.store import BarStore
@@ -62,7 +63,7 @@ def tree_folders(root: str | Path) -> list[TreeFolder]:
         If there is no such folder, it has no ``<EXCHANGE_GROUP>/bars``, or a folder there is named
         by no interval.
     """
-    top = Path(root).expanduser()
+    top = expanded(root, argument="root")
     found = []
     for path in sorted(top.glob("*/bars/*")):
         if path.is_dir():

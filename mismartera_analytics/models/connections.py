@@ -24,6 +24,7 @@ from mismartera_analytics.errors import (
     DatabaseBusyError,
     MissingDependencyError,
     StorageError,
+    as_given,
 )
 from mismartera_analytics.models import failures
 
@@ -46,15 +47,27 @@ SECRETS = ("password", "sslpassword")
 _FILE_MODE = 0o660
 """Rights of a new SQLite file, less those that the process masks: records of money are not for others
 on the machine. SQLite gives its log the rights of the file."""
+_SQLITE_OPTIONS = frozenset(
+    {
+        "cached_statements", "check_same_thread", "detect_types", "isolation_level", "timeout", "uri",
+    }
+)  # fmt: skip
+"""Those of Python's driver; all others are SQLite's own, and part of a ``file:`` address."""
+_TRUE = ("true", "yes", "on", "y", "t", "1")
+"""What SQLAlchemy takes for a truth in an address."""
 _making = threading.Lock()  # no thread connects to a file that another still has to close
 
 
 def _parsed(url: str) -> URL:
+    wrong = "is not an SQLAlchemy URL"
     with contextlib.suppress(ArgumentError, ValueError):
-        return make_url(url)
+        parsed = make_url(url)
+        if "%00" not in parsed.render_as_string(hide_password=False):
+            return parsed
+        wrong = "holds NUL (%00)"
     # Raised here, so that the error drags no frames along in which the address lies in parts.
     raise ConfigurationError(
-        "database_url is not an SQLAlchemy URL; write it as 'sqlite:///data/mismartera.db' or "
+        f"database_url {wrong}; write it as 'sqlite:///data/mismartera.db' or "
         "'postgresql://user@host/name'."
     )
 
@@ -135,6 +148,8 @@ def make_engine(url: str) -> Engine:
             f"database_url names {parsed.drivername!r}; use 'sqlite' or 'postgresql'."
         )
     _refuse_driver(parsed)
+    if parsed.get_backend_name() == "sqlite":
+        _refuse_form_of_sqlite(parsed)
     options: dict[str, Any] = {"pool_pre_ping": True, "poolclass": _Pool}
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"check_same_thread": False, "timeout": BUSY_TIMEOUT}
@@ -145,13 +160,17 @@ def make_engine(url: str) -> Engine:
         options["execution_options"] = {_SECRETS: secrets}
     try:
         engine = create_engine(parsed, **options)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"database_url has an option whose value cannot be used ({error}); leave it out."
+        ) from None
     except ModuleNotFoundError as error:
         package = error.name or parsed.get_driver_name()
         wanted = "'mismartera-analytics[postgres]'" if package == "psycopg" else package
         raise MissingDependencyError(
             f"the driver of {parsed.drivername!r} is not installed; run: pip install {wanted}."
         ) from None
-    _listen(engine, parsed, has_secrets=bool(secrets))
+    _listen(engine, parsed)
     return engine
 
 
@@ -170,7 +189,25 @@ def _refuse_driver(url: URL) -> None:
         )
 
 
-def _listen(engine: Engine, url: URL, *, has_secrets: bool) -> None:
+def _refuse_form_of_sqlite(url: URL) -> None:
+    """Refuse what would be left out with a warning: who asks for mode=ro wants nothing written."""
+    if url.host or url.port or url.username or url.password:
+        raise ConfigurationError(
+            "database_url names a server, a user or a password, which a SQLite file has not; write it "
+            "as 'sqlite:///data/mismartera.db', or with a fourth slash before an absolute path."
+        )
+    unheeded = sorted(set(url.query) - _SQLITE_OPTIONS)
+    is_uri = str(url.query.get("uri", "")).casefold() in _TRUE
+    if is_uri or not (unheeded or (url.database or "").startswith("file:")):
+        return
+    what = f"the option {as_given(unheeded[0])}" if unheeded else "a name that begins with 'file:'"
+    raise ConfigurationError(
+        f"database_url has {what}, which SQLite heeds in addresses such as "
+        f"'sqlite:///file:/data/mismartera.db?mode=ro&uri=true' only."
+    )
+
+
+def _listen(engine: Engine, url: URL) -> None:
     """Prepare each connection and transaction of an engine, and have its failures translated."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", lambda *_: _make_place(url))
@@ -182,8 +219,7 @@ def _listen(engine: Engine, url: URL, *, has_secrets: bool) -> None:
         event.listen(engine, "connect", refuse, insert=True)
         event.listen(engine, "connect", _note_own_limit)
         event.listen(engine, "begin", _bound_waiting)
-    if has_secrets:
-        event.listen(engine, "do_connect", _connect_without_frames)
+    event.listen(engine, "do_connect", _connect_without_frames)
     failures.listen(engine)
     if not isinstance(engine.pool, StaticPool):
         event.listen(engine, "connect", _note_process)
@@ -208,6 +244,8 @@ def _connect_without_frames(
         return dialect.connect(*arguments, **options)
     except dialect.loaded_dbapi.Error as error:
         failure = error.with_traceback(None)
+    except (OverflowError, TypeError, ValueError) as error:  # raised while it reads the address
+        failure = ConfigurationError(f"the database's address cannot be used: {error}.")
     raise failure
 
 
@@ -260,7 +298,8 @@ def is_missing_file(engine: Engine) -> bool:
     name = engine.url.database
     if engine.dialect.name != "sqlite" or name in (None, "", ":memory:"):
         return False
-    return not name.startswith("file:") and not Path(name).exists()
+    # os.path takes a name that is too long for one that is not there; Path raises.
+    return not name.startswith("file:") and not os.path.exists(name)  # noqa: PTH110
 
 
 @contextlib.contextmanager

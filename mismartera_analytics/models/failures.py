@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 
 from mismartera_analytics.errors import (
+    ConfigurationError,
     ConnectionLostError,
     DatabaseBusyError,
     DatabaseNotReadyError,
@@ -48,6 +49,11 @@ _SENTENCES: tuple[tuple[re.Pattern[str], type[MismarteraError], str], ...] = (
         re.compile(r"due to statement timeout|due to user request"),
         DatabaseBusyError,
         "{where} broke a query off ({said}); ask for fewer rows, or have its statement_timeout raised.",
+    ),
+    (
+        re.compile(r"invalid connection option|bad value for connect_timeout|no such vfs"),
+        ConfigurationError,
+        "{where} has an option that its driver does not take ({said}); correct the address.",
     ),
     (
         re.compile(r"due to conflict with recovery"),

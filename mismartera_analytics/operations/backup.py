@@ -23,6 +23,7 @@ from mismartera_analytics.errors import (
     StorageError,
 )
 from mismartera_analytics.files import folder_beside, is_leftover, settle
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.market_data.places import Place, place_of
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.market_data.store_copies import (
@@ -147,7 +148,7 @@ def back_up(
     '1d'
     """
     refuse_others_than_superusers("take backups")
-    path = Path(file).expanduser().absolute()
+    path = expanded(file, argument="file").absolute()
     if path.exists():
         raise InvalidInputError(f"{path} exists; name a new file.")
     engine = engine_of(config.settings().database_url)

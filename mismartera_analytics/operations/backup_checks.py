@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mismartera_analytics import clock
 from mismartera_analytics.errors import DatabaseNotReadyError, MismarteraError, StorageError
 from mismartera_analytics.files import settle
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.market_data.snapshots import Versions
 from mismartera_analytics.market_data.store_copies import check_log
@@ -120,7 +121,7 @@ def read_archive(file: str | Path) -> Iterator[ArchiveReader]:
     StorageError
         If it is no backup.
     """
-    with ArchiveReader(Path(file).expanduser().absolute()) as archive:
+    with ArchiveReader(expanded(file, argument="file").absolute()) as archive:
         yield archive
 
 

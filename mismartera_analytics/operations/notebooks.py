@@ -24,6 +24,7 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 from mismartera_analytics.files import write_file
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.json_texts import parse_json
 
 __all__ = ["Form", "NotebookError", "parsed_parameters", "run_notebook"]
@@ -49,7 +50,7 @@ class NotebookError(MismarteraError, RuntimeError):
         The notebook as far as it came, with the error in it.
     """
 
-    def __init__(self, message: str, *, half_run: Path) -> None:
+    def __init__(self, message: str, *, half_run: Path = Path()) -> None:  # what unpickling needs
         super().__init__(message)
         self.half_run = half_run
 
@@ -116,7 +117,7 @@ def run_notebook(
         raise InvalidInputError(f"to={as_given(to)} is unknown{hint} Allowed: {', '.join(FORMS)}.")
     _check_installed()
     _check_may_run()
-    source = Path(path).expanduser().absolute()
+    source = expanded(path).absolute()
     notebook = _read(source)
     given = dict(parameters or {})
     target = _target(source, given, out, to)
@@ -232,7 +233,7 @@ def _target(source: Path, given: Mapping[str, Any], out: str | Path | None, to: 
     stem = re.sub(r"[^\w.-]+", "-", source.stem + told)[:120].strip("-")
     page = config.settings().reports / f"{stem}.{to}"
     if out is not None:
-        asked = Path(out).expanduser().absolute()
+        asked = expanded(out, argument="out").absolute()
         page = asked if asked.suffix == f".{to}" else asked / page.name
         if asked.suffix in {f".{form}" for form in FORMS} - {f".{to}"}:
             raise InvalidInputError(

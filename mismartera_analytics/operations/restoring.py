@@ -20,6 +20,7 @@ from mismartera_analytics.errors import (
     StorageError,
 )
 from mismartera_analytics.files import digest_of, folder_beside, settle
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.market_data.store_restoring import StoreRestore
 from mismartera_analytics.models import connections, revisions
@@ -149,7 +150,7 @@ class _Restoring:
     ) -> None:
         self._archive, self._progress = archive, progress
         self._engine = engine_of(url)
-        self._reports = None if reports is None else Path(reports).expanduser().resolve()
+        self._reports = None if reports is None else expanded(reports, argument="reports").resolve()
         self._reports_beside: Path | None = None
         self._is_public = self._has_moved_reports = False
         intervals = intervals_of(archive)

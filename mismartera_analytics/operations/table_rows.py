@@ -28,6 +28,7 @@ from sqlalchemy.pool import StaticPool
 
 from mismartera_analytics import config
 from mismartera_analytics.errors import DatabaseNotReadyError, InvalidInputError, StorageError
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.models import connections, failures, load_mappings
 from mismartera_analytics.operations.column_forms import (
     Converted,
@@ -88,7 +89,7 @@ def engine_of(where: str | Path) -> Engine:
 
 def _engine_of(named: str) -> Engine:
     if "://" not in named:
-        named = config.sqlite_url(Path(named).expanduser().absolute())
+        named = config.sqlite_url(expanded(named, argument="database").absolute())
     elif named.startswith("postgres://"):
         named = named.replace("postgres://", "postgresql://", 1)
     engine = connections.make_engine(named)

@@ -13,6 +13,7 @@ from mismartera_analytics import clock
 from mismartera_analytics.errors import (
     DatabaseNotReadyError,
     InvalidInputError,
+    StorageError,
     UnknownNameError,
     as_given,
     suggestion,
@@ -171,8 +172,15 @@ def _connection() -> Iterator[DuckDBPyConnection]:
     """Give a database in memory that reaches no file, no network and no variable of the caller's."""
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="mismartera-sql-") as spill:
-        connection = duckdb.connect(":memory:", config={**_LOCKED, "temp_directory": spill})
+    with contextlib.ExitStack() as stack:
+        try:
+            spill = stack.enter_context(tempfile.TemporaryDirectory(prefix="mismartera-sql-"))
+            connection = duckdb.connect(":memory:", config={**_LOCKED, "temp_directory": spill})
+        except (OSError, duckdb.IOException) as error:  # also where the current folder is gone
+            raise StorageError(
+                f"the query has no folder to work in ({error}); go to one that is there. TMPDIR says "
+                f"where large ones are put aside."
+            ) from None
         try:
             connection.execute("SET TimeZone='UTC'")
             # A notebook without ipywidgets has no progress bar, and refuses that it is turned off.

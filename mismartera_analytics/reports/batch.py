@@ -17,6 +17,7 @@ from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.files import write_file
 from mismartera_analytics.frames.given import listed
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.market_data.progress import progress_bar
 from mismartera_analytics.reports.files import require_writable
 from mismartera_analytics.reports.lateness import late_bars
@@ -156,7 +157,7 @@ def report(
         raise InvalidInputError(f"unchanged={as_given(unchanged)} is neither 'write' nor 'skip'.")
     if not isinstance(out, str | Path | None):
         raise InvalidInputError(f"out={as_given(out)} must be a path: text or a pathlib.Path.")
-    folder = config.settings().reports if out is None else Path(out).expanduser().absolute()
+    folder = config.settings().reports if out is None else expanded(out, argument="out").absolute()
     require_writable(folder, argument="out")
     identity = auth.current_user()
     setup = Setup(

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 
 from mismartera_analytics import clock
+from mismartera_analytics.errors import ConfigurationError, as_given
 
 __all__ = ["made_at"]
 
@@ -16,6 +17,11 @@ def made_at() -> dt.datetime:
     It is that of ``SOURCE_DATE_EPOCH`` [s since 1970] where that is set, so that the same content
     gives the same bytes, else now.
 
+    Raises
+    ------
+    ConfigurationError
+        If that is no time.
+
     Examples
     --------
     >>> made_at().tzinfo
@@ -23,5 +29,10 @@ def made_at() -> dt.datetime:
     """
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given.isdecimal():
-        return dt.datetime.fromtimestamp(int(given), clock.UTC)
+        try:
+            return dt.datetime.fromtimestamp(int(given), clock.UTC)
+        except (OverflowError, ValueError, OSError):
+            raise ConfigurationError(
+                f"SOURCE_DATE_EPOCH={as_given(given)} is no time of the years 1970 to 9999 [s]."
+            ) from None
     return clock.utc_now()

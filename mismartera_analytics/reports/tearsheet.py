@@ -12,6 +12,7 @@ from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.errors import InvalidInputError, as_given, suggestion
 from mismartera_analytics.files import write_files
 from mismartera_analytics.frames.given import is_encodable
+from mismartera_analytics.given_files import expanded
 from mismartera_analytics.reports import comparison, single
 from mismartera_analytics.reports.benchmarks import aligned, benchmark_of
 from mismartera_analytics.reports.content import TearSheetContent
@@ -213,7 +214,7 @@ def _target(path: str | Path) -> Path:
     """Return the file as an absolute path with an ending that says what it is."""
     if not isinstance(path, (str, Path)):
         raise InvalidInputError(f"path={as_given(path)} must be a path: text or a pathlib.Path.")
-    target = Path(path).expanduser()
+    target = expanded(path)
     if target.suffix.lower() not in SUFFIXES:
         hint = suggestion(target.suffix.lower(), SUFFIXES) if target.suffix else ""
         ending = f"ends in {target.suffix!r}" if target.suffix else "has no ending"

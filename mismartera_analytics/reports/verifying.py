@@ -22,7 +22,7 @@ from mismartera_analytics.errors import (
     as_given,
 )
 from mismartera_analytics.files import digest_of
-from mismartera_analytics.given_files import check_path
+from mismartera_analytics.given_files import check_path, expanded
 from mismartera_analytics.reports.comparing import (
     Difference,
     bar_differences,
@@ -125,7 +125,7 @@ def verify_report(path: str | os.PathLike[str]) -> ReportCheck:
     if not isinstance(path, str | os.PathLike):
         raise InvalidInputError(f"path={as_given(path)} must be the path of a report.")
     check_path(Path(path))
-    file = Path(path).expanduser().absolute()
+    file = expanded(path).absolute()
     digest = hash_of(file)
     logged = find_report(path=str(file), file_hash=digest)
     if logged is None:
