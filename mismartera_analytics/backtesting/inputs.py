@@ -22,7 +22,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     as_given,
 )
-from mismartera_analytics.frames.given import listed, written
+from mismartera_analytics.frames.given import check_table, listed, written
 from mismartera_analytics.market_data.symbol_runs import check_symbols_of, symbol_runs
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def load_market(
             raise InvalidInputError(
                 f"{argument} is a {type(table).__name__}; give a pandas DataFrame."
             )
+        if table is not None:
+            check_table(table, argument=argument)
     if bars is not None and "symbol" in bars:
         check_symbols_of(symbol_runs(bars["symbol"]), argument="bars")
     if actions is not None:

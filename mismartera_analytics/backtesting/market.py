@@ -175,7 +175,7 @@ class Market:
         """
         try:
             return self.numbers[symbol]
-        except KeyError:
+        except (KeyError, TypeError):  # a list, say, can be no key
             hint = suggestion(symbol, self.symbols)
             raise InvalidInputError(
                 f"symbol={as_given(symbol)} is not in this run{hint or '.'} "

@@ -24,7 +24,7 @@ from mismartera_analytics.errors import (
     as_given,
     suggestion,
 )
-from mismartera_analytics.frames.given import is_missing
+from mismartera_analytics.frames.given import check_table, is_missing
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["from_orders"]
@@ -73,6 +73,7 @@ def from_orders(market: Market, orders: pd.DataFrame, settings: Settings) -> lay
     NaiveDatetimeError
         If ``placed_at`` has no time zone.
     """
+    check_table(orders, argument="orders")
     missing = [name for name in _NEEDED if name not in orders.columns]
     if missing:
         raise InvalidInputError(f"orders lacks the columns {missing}.")
@@ -174,11 +175,14 @@ def _words(table: pd.DataFrame, name: str) -> pd.Series:
 
 def _codes(column: pd.Series, codes: dict[str, int]) -> NDArray[np.int64]:
     """Return the code of each word, `_NONE` of one that has none."""
-    if column.dtype == object:
-        column = column.map(lambda word: word if isinstance(word, str) else None)
+
+    def code(word: Any) -> int:
+        return codes.get(word, _NONE) if isinstance(word, str) else _NONE
+
+    if column.dtype == object:  # it may hold what has no hash, or is no whole text
+        return np.fromiter(map(code, column), np.int64, len(column))
     number, words = pd.factorize(column)
-    table = [codes.get(word, _NONE) if isinstance(word, str) else _NONE for word in words]
-    return np.array([*table, _NONE], np.int64)[number]
+    return np.array([*map(code, words), _NONE], np.int64)[number]
 
 
 def _numbers(table: pd.DataFrame, name: str) -> Floats:

@@ -15,6 +15,7 @@ from mismartera_analytics.backtesting.frame_rows import blank, decided, rows_of,
 from mismartera_analytics.backtesting.market import Market
 from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.errors import InvalidInputError, as_given
+from mismartera_analytics.frames.given import written
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["Size", "check_sides", "from_signals", "orders_of_one", "orders_of_signals", "size_of"]
@@ -166,9 +167,9 @@ def _check_flags(frame: pd.DataFrame, argument: str) -> None:
         if any(wrong):
             row = wrong.index(True)
             raise InvalidInputError(
-                f"{argument} must hold True and False only: {name!r} is {column.iloc[row]!r} on "
-                f"{frame.index[row]} ({sum(wrong)} such rows); compare, as in values > 0, or fill "
-                f"what is missing with fillna(False)."
+                f"{argument} must hold True and False only: {name!r} is "
+                f"{as_given(column.iloc[row])} on {written(frame.index[row])} ({sum(wrong)} such "
+                f"rows); compare, as in values > 0, or fill what is missing with fillna(False)."
             )
 
 

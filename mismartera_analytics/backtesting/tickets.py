@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from mismartera_analytics.arguments import is_one_of
 from mismartera_analytics.backtesting.settings import Settings
 from mismartera_analytics.errors import InvalidOrderError, as_given, suggestion
 from mismartera_analytics.kernels import layouts
@@ -249,7 +250,7 @@ class Ticket:
 
 
 def _check_name(value: str, argument: str, allowed: dict[str, int]) -> None:
-    if value not in allowed:
+    if not is_one_of(value, allowed):
         raise InvalidOrderError(
             f"{argument}={as_given(value)} is unknown{suggestion(value, allowed) or '.'} "
             f"Allowed: {', '.join(allowed)}."

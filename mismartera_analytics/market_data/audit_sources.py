@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock, frames
-from mismartera_analytics.errors import BarsNotFoundError, suggestion
+from mismartera_analytics.errors import BarsNotFoundError, as_given, suggestion
+from mismartera_analytics.frames.given import check_table, is_encodable, is_missing, written
 from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.market_data import mapping
 from mismartera_analytics.market_data.actions import corporate_actions
@@ -139,10 +140,12 @@ class FrameBars:
         tz: str | None,
         aligned: Aligned,
     ) -> None:
+        check_table(frame, argument="frame")
         raw = frame.reset_index() if frame.index.names != [None] else frame
         found = mapping.source_columns([str(name) for name in raw.columns], None)
         sole = symbols[0] if symbols and len(symbols) == 1 and "symbol" not in found else None
-        self._rows = mapping.map_columns(raw, None, sole)
+        rows = mapping.map_columns(raw, None, sole)
+        self._rows = rows.assign(symbol=_texts(rows["symbol"]))
         self._layout, self._tz, self._aligned = layout, tz, aligned
         known = sorted(filter(is_symbol, self._rows["symbol"].unique().tolist()))
         for symbol in symbols or []:
@@ -203,9 +206,25 @@ class FrameBars:
                 last=never.dt.tz_localize("UTC"),
                 bars=1,
                 value=np.nan,
-                note=[f"row {row}: {why}: {given}" for row, given in rows["timestamp"].items()],
+                note=[
+                    f"row {written(row)}: {why}: {written(given)}"
+                    for row, given in rows["timestamp"].items()
+                ],
             )
         )
+
+
+def _texts(symbols: pd.Series) -> pd.Series:
+    """Return symbols, and as text whatever is none."""
+    if symbols.dtype != object:
+        return symbols
+    return pd.Series([_text(symbol) for symbol in symbols], symbols.index, dtype="str")
+
+
+def _text(symbol: Any) -> str | None:
+    if isinstance(symbol, str) and is_encodable(symbol):
+        return symbol
+    return None if is_missing(symbol) else f"not text: {as_given(symbol)}"
 
 
 def _symbol_bars(
@@ -233,6 +252,6 @@ def _numbers_of(column: Any) -> Int64s:
 
 def _dates(given: pd.Series) -> pd.Series:
     """Return the dates of times as they were given, naive."""
-    wall: Any = mapping.parsed_times(given).dt.tz_localize(None)
+    wall: Any = mapping.within_years(mapping.parsed_times(given)).dt.tz_localize(None)
     dates: pd.Series = wall.dt.normalize().astype("datetime64[us]")
     return dates

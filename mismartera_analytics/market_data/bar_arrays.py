@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics.errors import InvalidBarsError
+from mismartera_analytics.frames.given import check_table
 from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.market_data import validation
 from mismartera_analytics.market_data.layout import VALUES
@@ -82,6 +83,8 @@ def bar_arrays(frame: pd.DataFrame) -> BarArrays:
     NaiveDatetimeError
         If `timestamp` has no time zone.
     """
+    if isinstance(frame, pd.DataFrame):
+        check_table(frame, argument="the bars", error=InvalidBarsError)
     validation.require_columns(frame, ("symbol", "timestamp", *VALUES), what="the bars")
     runs = symbol_runs(frame["symbol"])
     check_symbols_of(runs, argument="the bars")

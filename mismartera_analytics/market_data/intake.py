@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from mismartera_analytics import clock
-from mismartera_analytics.errors import InvalidBarsError, StorageError
+from mismartera_analytics.errors import InvalidBarsError, StorageError, as_given
+from mismartera_analytics.frames.number_cells import is_beyond_floats
 from mismartera_analytics.market_data import validation
 from mismartera_analytics.market_data.blocks import Block, StoredBlock, concatenate, stored
 from mismartera_analytics.market_data.layout import VALUES, Layout
@@ -164,5 +165,7 @@ def _instant(microseconds: np.int64) -> dt.datetime:
 
 def _written(value: Any) -> str:
     """Return a time as it was given, as text that a file takes."""
+    if is_beyond_floats(value):
+        return as_given(value)
     text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
     return text.encode(errors="backslashreplace").decode()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mismartera_analytics.calendars.sessions import TradingCalendar
 
-__all__ = ["ALIASES", "map_columns", "parsed_times", "source_columns", "to_bars"]
+__all__ = ["ALIASES", "map_columns", "parsed_times", "source_columns", "to_bars", "within_years"]
 
 ALIASES = {
     "symbol": ("symbol", "ticker", "sym", "code", "instrument"),
@@ -206,7 +206,7 @@ def to_bars(
         If times of bars shorter than a session have no zone and `tz` gives none, or only some have.
     """
     given = mapped["timestamp"]
-    times = _within_years(parsed_times(given))
+    times = within_years(parsed_times(given))
     if layout.has_session:
         times, session = _session_opens(times, layout, calendar, tz)
         mapped = mapped.assign(session=session)
@@ -253,7 +253,7 @@ def _is_no_text(value: Any) -> bool:
     return isinstance(value, bytes) or is_beyond_floats(value)
 
 
-def _within_years(times: pd.Series) -> pd.Series:
+def within_years(times: pd.Series) -> pd.Series:
     """Return times with NaT in place of those whose year Python cannot write in every zone."""
     zone = getattr(times.dtype, "tz", None) and "UTC"
     first, last = (pd.Timestamp(day, tz=zone) for day in ("0001-01-03", "9999-12-29"))

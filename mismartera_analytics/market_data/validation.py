@@ -48,6 +48,8 @@ __all__ = [
 REPEATED = "a repeated symbol and time"
 
 SHOWN_ROWS = 5
+_MISSING = np.iinfo(np.int64).min
+_YEARS = np.array(["0001-01-01", "9999-12-31T23:59:59.999999"], "datetime64[us]").astype(np.int64)
 _ROWS_AT_ONCE = 32_768
 _GRID_SECONDS = 60
 """Bars of a minute and longer start on whole minutes: sessions open there, at 09:32 in Karachi."""
@@ -270,6 +272,8 @@ def instants(column: pd.Series) -> NDArray[np.int64]:
     ------
     NaiveDatetimeError
         If a time has no time zone.
+    InvalidBarsError
+        If it is no instant, or one of no year from 1 to 9999.
     """
     column = plain_times(column)
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
@@ -281,14 +285,17 @@ def instants(column: pd.Series) -> NDArray[np.int64]:
             )
         if not all(value is None or isinstance(value, dt.datetime) for value in known):
             raise InvalidBarsError("column 'timestamp' holds what is no instant.")
-        try:
-            column = pd.to_datetime(pd.Series(known, column.index, dtype=object), utc=True)
-        except OverflowError:
-            raise InvalidBarsError(
-                "column 'timestamp' holds an instant outside of the years 1 to 9999 in UTC."
-            ) from None
+        column = pd.to_datetime(pd.Series(known, column.index, dtype=object), utc=True)
     utc: Any = column.array
-    return np.asarray((utc if utc.unit == "us" else utc.as_unit("us")).asi8)
+    found = np.asarray((utc if utc.unit == "us" else utc.as_unit("us")).asi8)
+    is_early = (
+        len(found) and found.min() < _YEARS[0] and (found[found != _MISSING] < _YEARS[0]).any()
+    )
+    if is_early or (len(found) and found.max() > _YEARS[1]):
+        raise InvalidBarsError(
+            "column 'timestamp' holds an instant outside of the years 1 to 9999 in UTC."
+        )
+    return found
 
 
 def plain_times(column: pd.Series) -> pd.Series:
