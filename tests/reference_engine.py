@@ -871,7 +871,7 @@ class Engine:
 
         needed = sum(shares * self.mark[s] * rate(s) for s, shares in left.items())
         lacking = needed - worth
-        while lacking > SLACK * needed:
+        while lacking > 2 * SLACK * needed:  # the leverage has a slack of its own
             values = {s: shares * self.mark[s] for s, shares in left.items()}
             most = max(values.values(), default=0.0)
             if most <= 0:

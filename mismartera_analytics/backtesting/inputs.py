@@ -22,8 +22,7 @@ from mismartera_analytics.errors import (
     InvalidInputError,
     as_given,
 )
-from mismartera_analytics.frames.given import check_table, listed, written
-from mismartera_analytics.market_data.symbol_runs import check_symbols_of, symbol_runs
+from mismartera_analytics.frames.given import check_table, is_encodable, listed, written
 
 if TYPE_CHECKING:
     from mismartera_analytics.market_data.store import BarStore
@@ -71,6 +70,19 @@ def asked_symbols(symbols: Any) -> list[str]:
     return sorted(set(given))
 
 
+def _check_names(column: pd.Series) -> None:
+    """Refuse rows of bars that name nothing; any text is a name."""
+    names: list[Any] = [None] if column.isna().any() else []
+    dtype = column.dtype
+    if not isinstance(dtype, pd.StringDtype):
+        names += dtype.categories.tolist() if isinstance(dtype, pd.CategoricalDtype) else [*column]
+    for name in names:
+        if not (isinstance(name, str) and is_encodable(name)):
+            raise InvalidBarsError(
+                f"bars: column 'symbol' holds {as_given(name)}, which is no text."
+            )
+
+
 def load_market(
     symbols: list[str] | None,
     start: Any,
@@ -94,7 +106,7 @@ def load_market(
         if table is not None:
             check_table(table, argument=argument)
     if bars is not None and "symbol" in bars:
-        check_symbols_of(symbol_runs(bars["symbol"]), argument="bars")
+        _check_names(bars["symbol"])
     if actions is not None:
         actions = known_actions(actions)
     names = symbols

@@ -391,4 +391,7 @@ def _keys(bars: pd.DataFrame, interval: clock.Interval) -> NDArray[np.int64]:
     if "session" not in bars.columns or bars["session"].isna().any():
         raise InvalidBarsError(f"bars of {interval} need the label of their session in `session`.")
     labels: Any = bars["session"].to_numpy()
-    return np.asarray(labels.astype("datetime64[D]").astype(np.int64))
+    try:
+        return np.asarray(labels.astype("datetime64[D]").astype(np.int64))
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidBarsError("bars: session must hold days.") from None

@@ -43,7 +43,7 @@ def from_weights(market: Market, weights: pd.DataFrame, settings: Settings) -> l
     symbols = symbols_of(market, weights.columns, "weights")
     try:
         values = weights.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):
         raise InvalidInputError("weights must hold numbers.") from None
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]

@@ -174,7 +174,8 @@ def call_margin(
             rate = rule.keep_long if units > 0.0 else rule.keep_short
             needed += left[symbol] * holdings[1, symbol] * rate
     lacking = needed - equity
-    while lacking > TOLERANCE * needed:
+    # Twice: an account that the leverage's own tolerance filled to the brim is not called for it.
+    while lacking > 2.0 * TOLERANCE * needed:
         largest, most_worth = -1, 0.0
         for symbol in range(symbols):
             worth = left[symbol] * holdings[1, symbol]

@@ -216,7 +216,7 @@ class FrameBars:
 
 def _texts(symbols: pd.Series) -> pd.Series:
     """Return symbols, and as text whatever is none."""
-    if symbols.dtype != object:
+    if isinstance(symbols.dtype, pd.StringDtype):
         return symbols
     return pd.Series([_text(symbol) for symbol in symbols], symbols.index, dtype="str")
 

@@ -43,7 +43,7 @@ ODD: tuple[Any, ...] = (
 )  # fmt: skip
 """Cells that pandas holds, and that some function took for what they are not, or stumbled over."""
 
-RUN: dict[str, Any] = {"symbols": ["AAPL", "IBM"], "start": "2012-06-01", "end": "2012-08-01", "count": False}  # fmt: skip
+RUN: dict[str, Any] = {"symbols": ["AAPL", "IBM"], "start": "2012-06-01", "end": "2012-06-28", "count": False}  # fmt: skip
 
 
 def weights_frame() -> pd.DataFrame:
