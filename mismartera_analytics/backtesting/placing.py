@@ -72,7 +72,7 @@ def known_actions(actions: pd.DataFrame) -> pd.DataFrame:
     """
     told = {name: actions.get(name, blank) for name, blank in _UNTOLD.items()}
     try:
-        return frames.CORPORATE_ACTIONS.conform(actions.assign(**told))
+        known = frames.CORPORATE_ACTIONS.conform(actions.assign(**told))
     except InvalidInputError:
         raise
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -81,6 +81,13 @@ def known_actions(actions: pd.DataFrame) -> pd.DataFrame:
             f"action_type are text, ex_date is a day, ratio and amount are numbers, known_at is an "
             f"aware instant."
         ) from None
+    is_day = known["ex_date"].dt.year.between(dt.MINYEAR, dt.MAXYEAR)
+    if not is_day.all():
+        raise InvalidInputError(
+            f"actions: {int((~is_day).sum())} of {len(known)} rows have no ex_date from the years "
+            f"{dt.MINYEAR} to {dt.MAXYEAR}."
+        )
+    return known
 
 
 def relevant_actions(

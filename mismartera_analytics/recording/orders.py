@@ -263,9 +263,9 @@ def _check_currency(
     own = account.currency or "USD"
     is_told = pd.Series(data=False, index=orders.index)
     if "currency" in orders.columns:
-        told = orders["currency"]
-        is_told = ~told.map(is_missing).astype("bool")
-        other = is_told & ~told.map(lambda value: isinstance(value, str) and value == own)
+        told = [None if is_missing(currency) else currency for currency in orders["currency"]]
+        is_told = pd.Series([one is not None for one in told], orders.index, dtype="bool")
+        other = [one is not None and not (isinstance(one, str) and one == own) for one in told]
         refuse(other, orders.index, f"orders in another currency than the account's {own}")
     statement = select(Instrument.symbol).where(
         Instrument.currency.is_not(None), Instrument.currency != own

@@ -61,6 +61,8 @@ TOLD = [
     ("backtest actions", "ex_date", True, "actions: a column does not hold"),
     ("backtest actions", "ex_date", 2**63, "actions: a column does not hold"),
     ("backtest actions", "ex_date", "AAPL", "actions: a column does not hold"),
+    ("backtest actions", "ex_date", None, "1 of 3 rows have no ex_date"),
+    ("backtest actions", "ex_date", FAR, "1 of 3 rows have no ex_date"),
     ("backtest actions", "ratio", "seven", "actions: a column does not hold"),
     ("sql", "symbol", "\ud800", "has a column without one type"),
 
@@ -114,6 +116,19 @@ def test_what_says_that_a_time_is_missing_is_no_time(demo_on_both, missing):
         )  # fmt: skip
         db_session.rollback()
     assert done.orders == 2
+
+
+def test_a_currency_may_be_a_category(demo_on_both):
+    orders = frames.orders_frame()
+    for currency, words in (("USD", None), ("EUR", "another currency than the account's")):
+        given = orders.assign(currency=pd.Categorical([currency] * len(orders), ordered=True))
+        with ma.session_scope() as db_session:
+            if words is None:
+                assert ma.record_orders(given, account=1, db_session=db_session).orders == 2
+            else:
+                with pytest.raises(MismarteraError, match=words):
+                    ma.record_orders(given, account=1, db_session=db_session)
+            db_session.rollback()
 
 
 @pytest.mark.parametrize("label", [HUGE, "x" * 5_000, "a\nb"], ids=["huge", "long", "of two lines"])
