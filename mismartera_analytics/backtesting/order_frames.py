@@ -169,6 +169,8 @@ class _Columns:
 def _words(table: pd.DataFrame, name: str) -> pd.Series:
     if name not in table.columns:
         return pd.Series(_WORDS[name], index=table.index, dtype="str")
+    if isinstance(table[name].dtype, pd.StringDtype):
+        return table[name].fillna(_WORDS[name])
     words = [_WORDS[name] if is_missing(word) else word for word in table[name]]
     return pd.Series(words, table.index, dtype=object)
 
