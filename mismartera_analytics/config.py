@@ -304,8 +304,10 @@ def _dotenv() -> Path:
         return file
     except OSError as error:
         raise ConfigurationError(f"cannot read {as_given(str(file))} ({error.strerror}).") from None
-    if stat.S_ISFIFO(found.st_mode) or found.st_size > _LONGEST:
-        raise ConfigurationError(f"{file} is a pipe or longer than {_LONGEST} bytes; correct it.")
+    if stat.S_ISFIFO(found.st_mode):  # one that nobody writes to would be waited for without end
+        raise ConfigurationError(f"{file} is a pipe; set what it says in the environment instead.")
+    if found.st_size > _LONGEST:
+        raise ConfigurationError(f"{file} is longer than {_LONGEST} bytes; correct it.")
     return file
 
 
@@ -328,7 +330,8 @@ def _load() -> Settings:
         first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
-    shown = without_password(str(first["input"]))
+    given = first["input"]
+    shown = without_password(given if isinstance(given, str) else as_given(given))
     # Raised here, so that the error drags no frames along in which the environment lies open.
     raise ConfigurationError(f"setting {name}={as_given(shown)}: {reason}.")
 
@@ -393,7 +396,7 @@ def configure(**changes: Any) -> Settings:
     _overrides = {name: value for name, value in merged.items() if value is not None}
     try:
         _current = _load()
-    except ConfigurationError:
+    except BaseException:  # whatever it is, the former settings stay in force
         _overrides = previous
         raise
     return _current

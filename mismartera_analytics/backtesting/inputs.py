@@ -39,7 +39,7 @@ def named_symbols(
     by_column = (instructions.weights, instructions.entries, instructions.short_entries)
     for frame in by_column:
         if isinstance(frame, pd.DataFrame):
-            return sorted(map(_name, set(frame.columns)))
+            return sorted({_name(name) for name in frame.columns})
     if bars is not None:
         return None
     orders = instructions.orders
@@ -73,9 +73,10 @@ def asked_symbols(symbols: Any) -> list[str]:
 def _check_names(column: pd.Series) -> None:
     """Refuse rows of bars that name nothing; any text is a name."""
     names: list[Any] = [None] if column.isna().any() else []
-    dtype = column.dtype
-    if not isinstance(dtype, pd.StringDtype):
-        names += dtype.categories.tolist() if isinstance(dtype, pd.CategoricalDtype) else [*column]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        names += column.cat.remove_unused_categories().cat.categories.tolist()
+    elif not isinstance(column.dtype, pd.StringDtype):
+        names += [*column]
     for name in names:
         if not (isinstance(name, str) and is_encodable(name)):
             raise InvalidBarsError(

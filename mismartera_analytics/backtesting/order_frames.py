@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,7 @@ from mismartera_analytics.errors import (
     suggestion,
 )
 from mismartera_analytics.frames.given import check_table, is_missing
+from mismartera_analytics.frames.number_cells import numbers_in
 from mismartera_analytics.kernels import layouts
 
 __all__ = ["from_orders"]
@@ -191,16 +191,10 @@ def _numbers(table: pd.DataFrame, name: str) -> Floats:
     if name not in table.columns:
         return np.full(len(table), np.nan)
     column = table[name]
-    try:
-        if column.dtype.kind in "bcmM" or any(isinstance(cell, bool) for cell in _objects(column)):
-            raise TypeError
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError, ArithmeticError):
-        raise InvalidInputError(f"orders: {name} must hold numbers.") from None
-
-
-def _objects(column: pd.Series) -> Iterable[Any]:
-    return column if column.dtype == object else ()
+    numbers = numbers_in(column)
+    if column.dtype.kind != "f" and not all(map(is_missing, column[np.isnan(numbers)])):
+        raise InvalidInputError(f"orders: {name} must hold numbers.")
+    return numbers
 
 
 def _check(

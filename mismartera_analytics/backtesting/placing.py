@@ -71,6 +71,8 @@ def known_actions(actions: pd.DataFrame) -> pd.DataFrame:
         If a column that has to be there is not, or does not hold what it should.
     """
     told = {name: actions.get(name, blank) for name, blank in _UNTOLD.items()}
+    if len(actions) and "ex_date" in actions and actions["ex_date"].dtype.kind in "iuf":
+        raise InvalidInputError("actions: ex_date holds numbers, not days.")
     try:
         known = frames.CORPORATE_ACTIONS.conform(actions.assign(**told))
     except InvalidInputError:
@@ -83,9 +85,10 @@ def known_actions(actions: pd.DataFrame) -> pd.DataFrame:
         ) from None
     is_day = known["ex_date"].dt.year.between(dt.MINYEAR, dt.MAXYEAR)
     if not is_day.all():
+        first = known[~is_day].iloc[0]
         raise InvalidInputError(
-            f"actions: {int((~is_day).sum())} of {len(known)} rows have no ex_date from the years "
-            f"{dt.MINYEAR} to {dt.MAXYEAR}."
+            f"actions: the {first['action_type']} of {first['symbol']!r} has no ex_date from the years "
+            f"{dt.MINYEAR} to {dt.MAXYEAR} ({int((~is_day).sum())} such rows)."
         )
     return known
 

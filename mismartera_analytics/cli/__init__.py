@@ -7,6 +7,9 @@ import sys
 
 __all__ = ["main"]
 
+AS_IS = ("strict", "surrogateescape")
+"""How a stream treats signs that its encoding lacks, where nobody chose; the latter in the locale C."""
+
 INTERRUPTED = 130
 """The exit code of what Ctrl-C ended, as shells have it."""
 
@@ -24,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     SystemExit
         Always.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in AS_IS:
         # A terminal of plain ASCII shows other signs by their numbers; CSV is refused there.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

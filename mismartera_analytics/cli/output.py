@@ -86,6 +86,13 @@ def say(text: str, *, err: bool = False) -> None:
 
 def _encodable(text: str) -> str:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if getattr(sys.stdout, "errors", None) in (
+        "replace",
+        "ignore",
+        "xmlcharrefreplace",
+        "namereplace",
+    ):
+        return text  # somebody chose so
     try:
         text.encode(encoding)
     except UnicodeEncodeError as error:

@@ -64,7 +64,8 @@ def check_table(
             raise error(f"{argument} has several columns named {name!r}; name each once.")
         seen.add(name if isinstance(name, str) else "")
     for at, dtype in enumerate(frame.dtypes):
-        if dtype.kind == "O" and any(map(_signals, frame.iloc[:, at])):
+        cells = dtype.categories if isinstance(dtype, pd.CategoricalDtype) else frame.iloc[:, at]
+        if cells.dtype == object and any(map(_signals, cells)):  # a column of text can hold none
             raise error(
                 f"{argument}: {frame.columns[at]} holds a signalling NaN, which is no number."
             )

@@ -325,6 +325,7 @@ class BarTable:
         self._forget()
         if not self.place.is_remote and self.place.stamp("_delta_log") is None:
             return _NOTHING
+        self.place.check_name()
         with self._read_or_say("the bar table"):
             try:
                 table = DeltaTable(self.place.uri, storage_options=self.place.options)

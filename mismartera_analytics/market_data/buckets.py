@@ -113,6 +113,9 @@ class BucketPlace:
         """Pyarrow's, one for all places with the same access."""
         return _s3(self._access)
 
+    def check_name(self) -> None:
+        """Do nothing: `bucket_place` makes no place that would have to be refused."""
+
     def below(self, name: str) -> BucketPlace:
         """Return the place of a longer prefix."""
         return BucketPlace(self.bucket, f"{self.prefix}/{name}".lstrip("/"), self._access)
@@ -243,10 +246,10 @@ def bucket_place(uri: str, environment: Mapping[str, str]) -> BucketPlace:
         raise InvalidInputError(
             f"uri={as_given(without_password(uri))}: a prefix has no '.' and no '..' in it."
         )
-    refuse_odd_signs(prefix, uri)
+    refuse_odd_signs(prefix, without_password(uri))
     if "#" in prefix or "?" in prefix or prefix != prefix.rstrip(" "):
         raise InvalidInputError(
-            f"uri={as_given(uri)}: a prefix has no '#', no '?' and no blank at its end; in a URL they "
-            f"mean something else."
+            f"uri={as_given(without_password(uri))}: a prefix has no '#', no '?' and no blank at its "
+            f"end; in a URL they mean something else."
         )
     return BucketPlace(bucket, "/".join(parts), _access(environment))

@@ -56,6 +56,9 @@ class Place(Protocol):
     def threads(self) -> int:
         """How many files are best read or written at the same time."""
 
+    def check_name(self) -> None:
+        """Refuse a place where delta-rs would not find what was written there."""
+
     def below(self, name: str) -> Place:
         """Return the place of a folder below this one."""
 
@@ -111,6 +114,10 @@ class FolderPlace:
 
         return LocalFileSystem(use_mmap=True)
 
+    def check_name(self) -> None:
+        """Refuse a folder whose name delta-rs reads as another's."""
+        refuse_odd_signs(self.root.as_posix(), str(self.root))
+
     def below(self, name: str) -> FolderPlace:
         """Return the place of a folder below this one."""
         return FolderPlace(self.root / name)
@@ -145,6 +152,7 @@ class FolderPlace:
 
     def write(self, path: str, save: Callable[[Any], None]) -> int:
         """Make a file and the folders above it."""
+        self.check_name()
         full = self.root / path
         try:
             full.parent.mkdir(parents=True, exist_ok=True)
@@ -193,6 +201,8 @@ def on_one_line(text: str) -> str:
 def refuse_odd_signs(path: str, shown: str) -> None:
     """Refuse a path whose bars delta-rs would look for elsewhere, or not at all.
 
+    Asked where bars are read or written: who has none may have a folder of any name.
+
     Raises
     ------
     InvalidInputError
@@ -201,10 +211,10 @@ def refuse_odd_signs(path: str, shown: str) -> None:
     odd = _ODD.search(path)
     if odd:
         raise InvalidInputError(
-            f"uri={as_given(shown)}: bars cannot lie where a folder's name has {as_given(odd[0])} in "
-            f"it: the Delta format reads its names as parts of a URL. Not allowed are [ ] ^ | \\, a "
-            f"'%' with two digits after it and control characters; name another folder in "
-            f"MISMARTERA_BAR_STORE, or in uri=."
+            f"bars cannot lie in {as_given(shown)}, which has {as_given(odd[0])} in its name: the "
+            f"Delta format reads names as parts of a URL. Not allowed are [ ] ^ | \\, a '%' with two "
+            f"digits after it and control characters; name another place in MISMARTERA_BAR_STORE, or "
+            f"in uri=."
         )
 
 
@@ -225,8 +235,8 @@ def place_of(uri: str | Path) -> Place:
     Raises
     ------
     InvalidInputError
-        If it is an address of another kind, names no bucket, or has a sign in it that the Delta
-        format does not read as itself, such as ``[`` or ``%20``.
+        If it is an address of another kind, names no bucket, or is one of S3 with a sign in it that
+        the Delta format does not read as itself, such as ``[`` or ``%20``.
 
     Examples
     --------
@@ -235,9 +245,7 @@ def place_of(uri: str | Path) -> Place:
     """
     where = str(uri)
     if "://" not in where:
-        folder = expanded(where, argument="uri").absolute()
-        refuse_odd_signs(folder.as_posix(), str(folder))
-        return FolderPlace(folder)
+        return FolderPlace(expanded(where, argument="uri").absolute())
     from mismartera_analytics.market_data.buckets import bucket_place
 
     return bucket_place(where, os.environ)

@@ -68,6 +68,8 @@ class StoreRestore:
         opened: Callable[[str, str], AbstractContextManager[IO[bytes]]],
     ) -> None:
         self.place = place_of(uri)
+        if intervals:
+            self.place.check_name()
         self._intervals = intervals
         self._opened = opened
         self._beside: Place = self.place

@@ -277,8 +277,11 @@ def instants(column: pd.Series) -> NDArray[np.int64]:
     """
     column = plain_times(column)
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
-        known = [None if is_missing(value) else value for value in column]
-        if any(value is not None and getattr(value, "tzinfo", None) is None for value in known):
+        is_naive = column.dtype.kind == "M" and column.notna().any()
+        known = [] if is_naive else [None if is_missing(value) else value for value in column]
+        if is_naive or any(
+            value is not None and getattr(value, "tzinfo", None) is None for value in known
+        ):
             raise NaiveDatetimeError(
                 "column 'timestamp' holds times without a time zone; localise it, or give "
                 "ingest_bars(..., tz='America/New_York') the zone that they are in."

@@ -160,7 +160,7 @@ def make_engine(url: str) -> Engine:
         options["execution_options"] = {_SECRETS: secrets}
     try:
         engine = create_engine(parsed, **options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArgumentError) as error:
         raise ConfigurationError(
             f"database_url has an option whose value cannot be used ({error}); leave it out."
         ) from None

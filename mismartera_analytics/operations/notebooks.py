@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,9 +51,12 @@ class NotebookError(MismarteraError, RuntimeError):
         The notebook as far as it came, with the error in it.
     """
 
-    def __init__(self, message: str, *, half_run: Path = Path()) -> None:  # what unpickling needs
+    def __init__(self, message: str, *, half_run: Path) -> None:
         super().__init__(message)
         self.half_run = half_run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), half_run=self.half_run), self.args
 
 
 @dataclass(frozen=True)

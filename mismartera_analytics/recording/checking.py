@@ -135,7 +135,7 @@ def checked_times(frame: pd.DataFrame, name: str, *, argument: str) -> pd.Series
     InvalidOrderError
         If a value is not a time, or lies more than a day ahead: no calendar could tell its session.
     """
-    if name not in frame.columns or all(map(is_missing, frame[name])):
+    if name not in frame.columns or all(map(is_missing, frame[name].unique())):
         return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
     values = frame[name]
     if not isinstance(values.dtype, pd.DatetimeTZDtype):

@@ -116,8 +116,9 @@ def test_a_pipe_or_a_huge_file_is_no_dotenv(home: Path) -> None:
         ma.configure()
     file.unlink()
     file.write_text("X=1\n" * 300_000)
-    with pytest.raises(ConfigurationError, match="longer than"):
+    with pytest.raises(ConfigurationError, match="longer than") as caught:
         ma.configure()
+    assert "is a pipe" not in str(caught.value)
     file.unlink()
     file.symlink_to(file)
     with pytest.raises(ConfigurationError, match="cannot read"):
@@ -225,17 +226,34 @@ def test_a_query_without_a_current_folder_is_refused(home: Path, demo_data: Path
     assert done.stdout.startswith("the query has no folder to work in"), done.stderr
 
 
-def test_a_terminal_of_plain_ascii_shows_other_signs_by_their_numbers(demo_data: Path) -> None:
-    plain = {"PYTHONIOENCODING": "ascii", "MISMARTERA_HOME": str(demo_data)}
+LOCALE_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("settings", [{"PYTHONIOENCODING": "ascii"}, LOCALE_C], ids=["set", "C"])
+def test_a_terminal_of_plain_ascii_shows_other_signs_by_their_numbers(
+    demo_data: Path, settings: dict[str, str]
+) -> None:
+    plain = {**settings, "MISMARTERA_HOME": str(demo_data)}
     command = ["-m", "mismartera_analytics.cli"]
     table = _python([*command, "orders"], **plain)
     assert table.returncode == 0, table.stderr
     assert "AAPL" in table.stdout
-    query = "SELECT 'Zoë' AS name"
+    query = "SELECT 'Zo' || chr(235) AS name"
     assert "Zo\\xeb" in _python([*command, "sql", query], **plain).stdout
     refused = _python([*command, "sql", query, "--csv"], **plain)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "PYTHONIOENCODING" in refused.stderr
+    chosen = {**plain, "PYTHONIOENCODING": "ascii:replace"}
+    assert _python([*command, "sql", query, "--csv"], **chosen).returncode == 0
+
+
+def test_settings_stay_as_they_were_whatever_is_wrong(home: Path) -> None:
+    before = ma.settings()
+    for changes in ({"bcrypt_rounds": 10**5_000}, {"cache_mb": object()}, {"home": 5}):
+        with pytest.raises(ConfigurationError, match=next(iter(changes))):
+            ma.configure(**changes)
+        assert ma.settings() == before
+        assert ma.configure(cache_mb=before.cache_mb) == before
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

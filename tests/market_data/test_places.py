@@ -14,11 +14,14 @@ import pytest
 
 import mismartera_analytics as ma
 from mismartera_analytics import config
-from mismartera_analytics.errors import InvalidInputError, StorageError
+from mismartera_analytics.errors import BarsNotFoundError, InvalidInputError, StorageError
 from mismartera_analytics.market_data import buckets
 from mismartera_analytics.market_data.layout import layout_of
 from mismartera_analytics.market_data.places import Place, place_of
 from mismartera_analytics.market_data.store import BarStore
+from mismartera_analytics.operations.backup import back_up
+from mismartera_analytics.operations.doctor import doctor
+from mismartera_analytics.operations.restoring import restore
 from tests.market_data.conftest import make_minutes
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -106,15 +109,39 @@ ODD_IN_A_PREFIX = [*ODD, "#", "?"]
 def test_a_folder_that_the_delta_format_reads_as_another_is_refused(tmp_path: Path, sign: str):
     """delta-rs panics at brackets and looks for the blank that it takes %20 for."""
     for name in (f"a{sign}b", sign, f"a{sign}", f"a{sign}b/c"):
-        with pytest.raises(InvalidInputError, match=r"uri=.* name another folder"):
+        with pytest.raises(InvalidInputError, match="name another place"):
             BarStore(tmp_path / name).write(make_minutes(), "1m")
     assert not list(tmp_path.iterdir())
+
+
+def test_who_has_no_bars_may_work_in_a_folder_of_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "my [old] 100%20 ^desk|"
+    monkeypatch.setenv("MISMARTERA_HOME", str(home))
+    ma.configure()
+    ma.init_db()
+    assert ma.sql("select count(*) as n from orders")["n"].item() == 0
+    assert doctor(progress=False).is_well
+    back_up(tmp_path / "b.zip", progress=False)
+    elsewhere = tmp_path / "else^where"
+    restore(
+        tmp_path / "b.zip", database_url=f"sqlite:///{elsewhere / 'x.db'}",
+        bar_store=str(elsewhere / "bars"), progress=False,
+    )  # fmt: skip
+    with pytest.raises(BarsNotFoundError):
+        ma.bars("AAPL", "1d")
+    with pytest.raises(InvalidInputError, match="name another place"):
+        ma.ingest_bars(make_minutes(), "1m", progress=False)
+    (home / "data" / "bars" / "1d" / "_delta_log").mkdir(parents=True)
+    with pytest.raises(InvalidInputError, match="name another place"):
+        ma.bars("AAPL", "1d")
 
 
 @pytest.mark.parametrize("sign", ODD_IN_A_PREFIX)
 def test_a_prefix_that_the_delta_format_reads_as_another_is_refused(s3: str, sign: str):
     for name in (f"a{sign}b", sign, f"a{sign}", f"a{sign}b/c", "a/b "):
-        with pytest.raises(InvalidInputError, match="uri="):
+        with pytest.raises(InvalidInputError, match=r"MISMARTERA_BAR_STORE|in a URL they"):
             BarStore(f"{s3}/{name}").write(make_minutes(), "1m")
     assert place_of(s3).listed() == []
 
