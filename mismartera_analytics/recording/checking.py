@@ -135,9 +135,12 @@ def checked_times(frame: pd.DataFrame, name: str, *, argument: str) -> pd.Series
     InvalidOrderError
         If a value is not a time, or lies more than a day ahead: no calendar could tell its session.
     """
-    if name not in frame.columns or all(map(is_missing, frame[name].unique())):
+    if name not in frame.columns:
         return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
     values = frame[name]
+    is_gone = all(map(is_missing, values)) if values.dtype == object else values.isna().all()
+    if is_gone:
+        return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us, UTC]")
     if not isinstance(values.dtype, pd.DatetimeTZDtype):
         read = [None if is_missing(one) else _read_text(one) for one in values]
         values = pd.Series(read, frame.index, dtype=object)

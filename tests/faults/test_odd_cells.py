@@ -23,6 +23,8 @@ EDGE = dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-5)))
 TOLD = [
     ("record_orders", "symbol", HUGE, "orders: symbol is a whole number of thousands of digits"),
     ("record_orders", "filled_at", TIME, "filled_at is not a datetime with a time zone"),
+    ("record_orders", "filled_at", np.array([1, 2]), "filled_at is not a datetime with a time zone"),
+    ("record_flows", "occurred_at", [1], "occurred_at is not a datetime with a time zone"),
     ("record_orders", "currency", pd.Series([1]), "another currency than the account's"),
     ("record_orders", "currency", np.array(["USD", "USD"]), "another currency than the account's"),
     ("record_flows", "flow_type", HUGE, "flow_type is a whole number of thousands of digits"),
