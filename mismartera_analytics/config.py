@@ -11,11 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, field_serializer, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mismartera_analytics.errors import ConfigurationError, as_given, suggestion
 from mismartera_analytics.given_files import NO_HOME
